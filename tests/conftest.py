@@ -1,0 +1,22 @@
+"""Strict test session: 64-bit floats, no silent rank promotion, run-time shape checks of every signature."""
+
+import os
+
+os.environ.setdefault("TRIDENTJAX_CACHE", os.path.join(os.path.dirname(__file__), ".cache"))
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 2)
+
+from jaxtyping import install_import_hook
+
+install_import_hook("tridentjax", "beartype.beartype")
+
+import pytest
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(20261122)

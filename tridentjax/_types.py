@@ -1,0 +1,5 @@
+"""Array kinds shared by every module."""
+
+from jaxtyping import Array, Float
+
+Scalar = float | Float[Array, ""]  # a number: Python float or traced scalar

@@ -1,0 +1,69 @@
+"""Disk cache of arrays that are slow to compute, keyed by a hash of every input.
+
+Files are plain `.npz` without pickles, written to a temporary name and renamed. A cache that cannot be
+read or written costs time, never correctness.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+logger = logging.getLogger("tridentjax")
+
+
+def cache_folder() -> Path:
+    """`$TRIDENTJAX_CACHE`, else `$XDG_CACHE_HOME/tridentjax`, else `~/.cache/tridentjax`."""
+    if folder := os.environ.get("TRIDENTJAX_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tridentjax"
+
+
+def source_hash(*modules: object) -> str:
+    """Hash of the source text of modules, so that a changed formula never meets an old file."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(module.__file__).read_bytes())  # type: ignore[attr-defined]
+    return digest.hexdigest()
+
+
+def cached_arrays(name: str, inputs: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from the cache, or computed and then stored.
+
+    Parameters
+    ----------
+    name : readable first part of the file name.
+    inputs : text that fixes the result completely; its hash is the second part.
+    compute : called on a miss.
+    """
+    path = cache_folder() / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        logger.warning("ignoring damaged cache file %s (%s); computing it again", path, error)
+    arrays = compute()
+    try:
+        save_arrays(path, arrays)
+    except OSError as error:
+        logger.warning("cannot store %s (%s); it will be computed again next time", path, error)
+    return arrays
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as `.npz` atomically: a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,24 @@
+"""Physical constants in natural units (GeV), each with the edition it was taken from.
+
+A likelihood must not change when a dependency updates its particle table, so the numbers live here.
+"""
+
+G_F = 1.1663788e-5  # Fermi constant [GeV^-2], PDG 2024 (recalled; CODATA 2022 lists 1.1663787)
+ALPHA_EM = 1.0 / 137.035999177  # alpha(0), CODATA 2022: the photon is almost real, so no running
+SIN2_THETA_W = 0.23122  # MSbar at M_Z, PDG; low-energy 0.2386 and on-shell 0.2223 are other schemes
+
+HBARC = 0.1973269804593025  # [GeV fm], SI exact
+GEV2_TO_CM2 = 0.3893793721e-27  # 1 GeV^-2 in cm^2, (hbar c)^2, SI exact
+GEV2_TO_FM2_INVERSE = 1.0 / HBARC**2  # Q2 [GeV^2] -> q^2 [fm^-2]
+
+# charged-lepton masses [GeV]: CODATA 2022 for e and mu, PDG 2026 table for tau
+MASS_E = 0.00051099895069
+MASS_MU = 0.1056583755
+MASS_TAU = 1.77693
+LEPTON_MASS = {"e": MASS_E, "mu": MASS_MU, "tau": MASS_TAU}
+
+# nucleons: masses [GeV] and magnetic moments [nuclear magnetons], CODATA 2022
+MASS_PROTON = 0.93827208943
+MASS_NEUTRON = 0.93956542194
+MU_PROTON = 2.79284734463
+MU_NEUTRON = -1.91304276

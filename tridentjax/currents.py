@@ -1,0 +1,132 @@
+"""The convention page: process channels, the lepton-current operator and its Standard-Model values.
+
+Everything else in the library follows this page.
+
+    L_eff = -(G_F/sqrt2) sum_b [nubar_b g^a (1-g5) nu_a] [lbar_i g_a (g_V - g_A g5) l_j]
+
+    SM, nu_mu -> nu_mu mu mu:  g_V = 1/2 + 2 s2,  g_A = 1/2        (s2 = sin^2 theta_W)
+    chiral:                    g_L = (g_V + g_A)/2,  g_R = (g_V - g_A)/2
+    the literature's C_V, C_A: C_V = 2 g_V = 1 + 4 s2,  C_A = 2 g_A = 1
+    vector mediator:           delta g_V = g_nu g_V^l / (sqrt2 G_F (M^2 + K2)), same for A
+
+`Q2` = -(P-P')^2 is the photon virtuality and enters form factors; `K2` = -(k-k')^2 is the neutrino
+momentum transfer and is what a mediator's propagator sees. They are never interchangeable.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from tridentjax._types import Scalar
+from tridentjax.constants import LEPTON_MASS, SIN2_THETA_W
+
+FLAVOURS = ("e", "mu", "tau")
+
+
+class Channel(eqx.Module):
+    """One process nu_a N -> nu_b l_i^- l_j^+ N, or its antineutrino version; nu_b is not observed.
+
+    Examples
+    --------
+    >>> Channel("mu", "mu", "mu").name
+    'numu -> mu- mu+'
+    """
+
+    neutrino: str = eqx.field(static=True)
+    lepton_minus: str = eqx.field(static=True)
+    lepton_plus: str = eqx.field(static=True)
+    antineutrino: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self) -> None:
+        for field in ("neutrino", "lepton_minus", "lepton_plus"):
+            if (value := getattr(self, field)) not in FLAVOURS:
+                raise ValueError(
+                    f"Channel.{field} = {value!r}; allowed: {', '.join(FLAVOURS)}. "
+                    "Antineutrinos are chosen with antineutrino=True."
+                )
+
+    @property
+    def name(self) -> str:
+        """Readable name, e.g. 'antinumu -> mu- e+'."""
+        prefix = "antinu" if self.antineutrino else "nu"
+        return f"{prefix}{self.neutrino} -> {self.lepton_minus}- {self.lepton_plus}+"
+
+    @property
+    def mass_minus(self) -> float:
+        """Mass of the negative lepton [GeV]."""
+        return LEPTON_MASS[self.lepton_minus]
+
+    @property
+    def mass_plus(self) -> float:
+        """Mass of the positive lepton [GeV]."""
+        return LEPTON_MASS[self.lepton_plus]
+
+    @property
+    def outgoing_neutrinos(self) -> tuple[str, ...]:
+        """Flavours b that the Standard Model allows; empty where the channel is forbidden.
+
+        Z exchange keeps b = a and needs a same-flavour pair; W exchange turns nu_a into l_a^- and needs
+        the other lepton to carry b. An antineutrino turns into l_a^+, so the two leptons swap roles.
+        """
+        own, other = self.lepton_minus, self.lepton_plus
+        if self.antineutrino:
+            own, other = other, own
+        if own == other:
+            return (self.neutrino,)
+        return (other,) if own == self.neutrino else ()
+
+
+class LeptonCurrent(eqx.Module):
+    """Couplings (g_V, g_A) of the lepton current, one row for each outgoing-neutrino flavour.
+
+    Amplitudes with the same outgoing neutrino add (`+`); different flavours do not interfere, so rates
+    are summed over the leading axis.
+    """
+
+    g_V: Float[Array, "nu_out *K2"]
+    g_A: Float[Array, "nu_out *K2"]
+
+    def __add__(self, other: "LeptonCurrent") -> "LeptonCurrent":
+        """Coherent sum of two amplitudes."""
+        return LeptonCurrent(self.g_V + other.g_V, self.g_A + other.g_A)
+
+
+def standard_model_current(
+    channel: Channel, sin2_theta_w: Scalar = SIN2_THETA_W
+) -> LeptonCurrent:
+    """Tree-level couplings from W and Z exchange in the contact limit, shape (nu_out,).
+
+    | process                          | g_V         | g_A  |
+    |----------------------------------|-------------|------|
+    | nu_a -> nu_a l_a l_a (W and Z)   | 1/2 + 2 s2  | 1/2  |
+    | nu_a -> nu_a l_b l_b (Z only)    | -1/2 + 2 s2 | -1/2 |
+    | nu_a -> nu_b l_a^- l_b^+ (W)     | 1           | 1    |
+
+    Czyz, Sheppey, Walecka, Nuovo Cim. 34 (1964) 404; their C_V, C_A are 2 g_V, 2 g_A.
+    The same couplings hold for antineutrinos. Valid while Q^2, K2 << M_W^2 (E_nu below about 1 TeV).
+    A forbidden channel has no outgoing neutrino: shape (0,), hence a rate of exactly zero.
+    """
+    if not channel.outgoing_neutrinos:
+        empty = jnp.zeros((0,))
+        return LeptonCurrent(empty, empty)
+    s2 = jnp.asarray(sin2_theta_w, dtype=float)
+    if channel.lepton_minus != channel.lepton_plus:
+        return LeptonCurrent(jnp.ones_like(s2)[None], jnp.ones_like(s2)[None])
+    sign = 0.5 if channel.lepton_minus == channel.neutrino else -0.5
+    return LeptonCurrent((sign + 2.0 * s2)[None], jnp.full_like(s2, sign)[None])
+
+
+def to_chiral(current: LeptonCurrent) -> tuple[Float[Array, "nu_out *K2"], Float[Array, "nu_out *K2"]]:
+    """Chiral couplings (g_L, g_R) = ((g_V + g_A)/2, (g_V - g_A)/2)."""
+    return (current.g_V + current.g_A) / 2.0, (current.g_V - current.g_A) / 2.0
+
+
+def from_chiral(g_L: Float[Array, "nu_out *K2"], g_R: Float[Array, "nu_out *K2"]) -> LeptonCurrent:
+    """Inverse of `to_chiral`: g_V = g_L + g_R, g_A = g_L - g_R."""
+    return LeptonCurrent(g_L + g_R, g_L - g_R)
+
+
+def quadratic_couplings(current: LeptonCurrent) -> Float[Array, "structure *K2"]:
+    """What multiplies the rate structures: (sum_b g_V^2, sum_b g_A^2, sum_b g_V g_A) for VV, AA, VA."""
+    g_V, g_A = current.g_V, current.g_A
+    return jnp.stack([(g_V * g_V).sum(0), (g_A * g_A).sum(0), (g_V * g_A).sum(0)])

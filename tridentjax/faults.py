@@ -1,0 +1,24 @@
+"""Bad input, reported whole: every fault with its place, the value received, and what is allowed."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """One or more faults of a user's input; the message lists all of them, one a line."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+def unknown(kind: str, value: object, allowed: Iterable[str], place: str = "") -> str:
+    """Sentence for a name that does not exist, with the nearest existing one."""
+    names = sorted(allowed)
+    near = get_close_matches(str(value), names, n=1, cutoff=0.5) or [
+        name for name in names if name.lower() == str(value).lower()
+    ]
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    where = f" in {place}" if place else ""
+    listing = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+    return f"unknown {kind} {value!r}{where}; {hint}Allowed: {listing}"

@@ -1,0 +1,245 @@
+"""NUTS in blocks: one compilation, a progress line and a checkpoint after every block, exact resume."""
+
+import json
+import logging
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+from numpyro.infer import NUTS, init_to_sample
+
+from tridentjax import __version__
+from tridentjax.cache import save_arrays
+from tridentjax.faults import InputError
+from tridentjax.inference.diagnostics import bulk_ess, r_hat
+from tridentjax.inference.model import Model
+from tridentjax.precision import require_float64
+from tridentjax.schema import SamplerSpec
+
+logger = logging.getLogger("tridentjax")
+
+LARGEST_R_HAT = 1.01
+
+
+class Progress(NamedTuple):
+    """State of a run after a block, for the progress line."""
+
+    warmup: bool
+    done: int
+    total: int
+    r_hat: float
+    ess: float
+    divergences: int
+    draws_per_second: float
+    eta: float
+
+    def __str__(self) -> str:
+        if self.warmup:
+            return f"warm-up {self.done}/{self.total}"
+        return (
+            f"draws {self.done}/{self.total}  R-hat {self.r_hat:.4f}  bulk ESS {self.ess:.0f}  "
+            f"divergences {self.divergences}  {self.draws_per_second:.0f} draws/s  ETA {self.eta:.0f} s"
+        )
+
+
+class Posterior(NamedTuple):
+    """Draws of a run: physical parameters and predicted rate ratios, each (chain, draw), and statistics."""
+
+    parameters: dict[str, np.ndarray]
+    rate_ratios: dict[str, np.ndarray]
+    log_likelihood: np.ndarray
+    z: np.ndarray
+    statistics: dict[str, np.ndarray]
+    converged: bool
+
+    @property
+    def divergences(self) -> int:
+        """Number of divergent transitions after warm-up."""
+        return int(self.statistics["diverging"].sum())
+
+
+_STATISTICS = ("diverging", "energy", "acceptance_rate", "n_steps", "step_size", "potential_energy")
+
+
+def sample_posterior(
+    model: Model,
+    settings: SamplerSpec,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    identity: str = "",
+    report: Callable[[Progress], None] | None = None,
+) -> Posterior:
+    """Draw from the posterior with NUTS until it has converged.
+
+    Blocks of `settings.block` transitions are run until every parameter has R-hat < 1.01 and bulk ESS above
+    `settings.ess` (but at least `settings.draws` and at most `settings.max_draws` draws a chain). Same
+    settings, versions and device give identical draws, also when killed and resumed at any moment.
+
+    Parameters
+    ----------
+    model : from `make_model`.
+    settings : sampler block of a config.
+    checkpoint : file written (atomically) after every block.
+    resume : continue from the checkpoint.
+    identity : hash of everything that fixes the draws; a checkpoint with another one is refused.
+    report : called after every block.
+
+    Raises
+    ------
+    RuntimeError : 32-bit floats.
+    InputError : the checkpoint is missing, damaged, foreign, or of another configuration.
+    """
+    require_float64("sample_posterior")
+    arrays, static = eqx.partition(model, eqx.is_array)
+    count = len(model.names)
+
+    def numpyro_model(arrays: Any) -> None:
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([count]).to_event(1))
+        numpyro.factor("log_weight", eqx.combine(arrays, static).log_weight(z))
+
+    blocks_of_warmup = -(-settings.warmup // settings.block)
+    kernel = NUTS(
+        numpyro_model,
+        target_accept_prob=settings.target_accept,
+        max_tree_depth=settings.max_tree_depth,
+        dense_mass=True,
+        init_strategy=init_to_sample,
+    )
+    keys = jax.random.split(jax.random.PRNGKey(settings.seed), settings.chains)
+    state = kernel.init(keys, blocks_of_warmup * settings.block, None, (arrays,), {})
+
+    @jax.jit
+    def run_block(state: Any, arrays: Any) -> Any:
+        def step(state: Any, _: None) -> Any:
+            state = kernel.sample(state, (arrays,), {})
+            kept = (state.diverging, state.energy, state.accept_prob, state.num_steps)
+            return state, (state.z["z"], *kept, state.adapt_state.step_size, state.potential_energy)
+
+        return jax.lax.scan(step, state, None, length=settings.block)
+
+    history: list[tuple[np.ndarray, ...]] = []
+    done_blocks = 0
+    if resume:
+        state, history, done_blocks = _load_checkpoint(checkpoint, state, identity)
+    started, first_block = time.monotonic(), len(history)
+    while True:
+        warmup = done_blocks < blocks_of_warmup
+        if not warmup and history and _finished(history, settings):
+            break
+        state, kept = run_block(state, arrays)
+        done_blocks += 1
+        if not warmup:
+            # scan puts the draw first: (draw, chain, ...) -> (chain, draw, ...)
+            history.append(tuple(np.moveaxis(np.asarray(x), 0, 1) for x in kept))
+        if checkpoint is not None:
+            _save_checkpoint(checkpoint, state, history, done_blocks, identity)
+        if report is not None:
+            new_draws = (len(history) - first_block) * settings.block * settings.chains
+            rate = new_draws / max(time.monotonic() - started, 1e-9)
+            report(_progress(warmup, done_blocks, blocks_of_warmup, history, settings, rate))
+    return _assemble(model, history, settings)
+
+
+def _progress(
+    warmup: bool, blocks: int, warmup_blocks: int, history: list[Any], settings: SamplerSpec, rate: float
+) -> Progress:
+    if warmup:
+        total = warmup_blocks * settings.block
+        return Progress(True, blocks * settings.block, total, np.nan, np.nan, 0, 0.0, np.nan)
+    z = np.concatenate([block[0] for block in history], axis=1)
+    total = max(settings.draws, z.shape[1])
+    worst, ess = _worst(z)
+    eta = (total - z.shape[1]) * settings.chains / max(rate, 1e-9)
+    divergences = int(sum(block[1].sum() for block in history))
+    return Progress(False, z.shape[1], total, worst, ess, divergences, rate, eta)
+
+
+def _worst(z: np.ndarray) -> tuple[float, float]:
+    columns = [z[:, :, i] for i in range(z.shape[2])]
+    return max(r_hat(column) for column in columns), min(bulk_ess(column) for column in columns)
+
+
+def _finished(history: list[Any], settings: SamplerSpec) -> bool:
+    z = np.concatenate([block[0] for block in history], axis=1)
+    if z.shape[1] < settings.draws:
+        return False
+    worst, ess = _worst(z)
+    return (worst < LARGEST_R_HAT and ess > settings.ess) or z.shape[1] >= settings.max_draws
+
+
+def _assemble(model: Model, history: list[Any], settings: SamplerSpec) -> Posterior:
+    """Physical parameters, rate ratios and log-likelihood of every draw, in chunks."""
+    blocks = [np.concatenate([block[i] for block in history], axis=1) for i in range(len(history[0]))]
+    z, *statistics = blocks
+
+    @eqx.filter_jit
+    def derive(model: Model, rows: Float[Array, "point parameter"]) -> Any:
+        def one(row: Float[Array, " parameter"]) -> Any:
+            values, _ = model.parameters(row)
+            responses = model.responses(values)
+            return values, model.rate_ratios(values, responses), model.log_likelihood(values, responses)
+
+        return jax.lax.map(one, rows, batch_size=64)
+
+    shape = z.shape[:2]
+    values, ratios, log_likelihood = derive(model, jnp.asarray(z.reshape(-1, z.shape[2])))
+    worst, ess = _worst(z)
+    return Posterior(
+        {name: np.asarray(values[name]).reshape(shape) for name in model.names},
+        {name: np.asarray(ratios[:, i]).reshape(shape) for i, name in enumerate(model.experiments)},
+        np.asarray(log_likelihood).reshape(shape),
+        z,
+        dict(zip(_STATISTICS, statistics, strict=True)),
+        worst < LARGEST_R_HAT and ess > settings.ess,
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {"tridentjax": __version__, "jax": jax.__version__, "numpyro": numpyro.__version__}
+
+
+def _save_checkpoint(path: Path, state: Any, history: list[Any], blocks: int, identity: str) -> None:
+    leaves = jax.tree.leaves(state)
+    arrays = {f"leaf_{i:03d}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    for i in range(len(history[0]) if history else 0):
+        arrays[f"history_{i}"] = np.concatenate([block[i] for block in history], axis=1)
+    arrays["meta"] = np.asarray(json.dumps({"identity": identity, "blocks": blocks, "versions": _versions()}))
+    save_arrays(path, arrays)
+
+
+def _load_checkpoint(path: Path | None, template: Any, identity: str) -> tuple[Any, list[Any], int]:
+    if path is None or not path.is_file():
+        raise InputError([f"nothing to resume: no checkpoint {str(path)!r}; leave out --resume to start the run"])
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(str(arrays["meta"]))
+        leaves, structure = jax.tree.flatten(template)
+        restored = [arrays[f"leaf_{i:03d}"] for i in range(len(leaves))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError([
+            f"checkpoint {str(path)!r} is damaged or not one of ours ({type(error).__name__}: {error}); "
+            "start again with --force"
+        ]) from None
+    shapes = [np.shape(leaf) for leaf in leaves]
+    if meta.get("identity") != identity or [x.shape for x in restored] != shapes:
+        raise InputError([
+            f"checkpoint {str(path)!r} belongs to another configuration (hash {meta.get('identity')}, now {identity}); "
+            "resume with the config of that run, or start again with --force"
+        ])
+    for name, version in _versions().items():
+        if meta["versions"].get(name) != version:
+            logger.warning("resuming with %s %s; the run began with %s", name, version, meta["versions"].get(name))
+    state = jax.tree.unflatten(structure, [jnp.asarray(x) for x in restored])
+    history = [tuple(arrays[f"history_{i}"] for i in range(7))] if "history_0" in arrays else []
+    return state, history, int(meta["blocks"])

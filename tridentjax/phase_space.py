@@ -1,0 +1,208 @@
+"""Four-body phase space of nu N -> nu l l N and the invariants that label a point.
+
+All momenta live in the neutrino-photon centre-of-mass frame, k along +z and q along -z, where the
+amplitude has no large cancellation; the target enters only through x = P.k/q.k and an azimuth.
+
+    dPhi_4 = [dQ2 / (16 pi M E)] [ds_hat / 2 pi] [dphi / 2 pi] dPhi_3(k + q -> k' p- p+)
+    dPhi_3 = [dm2 / 2 pi] [dK2 / (8 pi (s_hat + Q2))] [|p| / (4 pi m)] <over the dilepton rest-frame sphere>
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from tridentjax._types import Scalar
+from tridentjax.currents import Channel
+from tridentjax.quadrature import Rule
+
+DIMENSION = 7  # Q2, s_hat, m2_ll, K2, dilepton cos(theta), dilepton phi, hadron azimuth
+
+
+class PhaseSpacePoints(eqx.Module):
+    """Phase-space points: invariants [GeV^2] and momenta [GeV] with components (t, x, y, z) first.
+
+    `hadron_azimuth` is the angle of the target's transverse momentum about the beam axis, and
+    `jacobian` the phase-space volume [GeV^4] of a unit of integration weight.
+    """
+
+    Q2: Float[Array, " point"]
+    s_hat: Float[Array, " point"]
+    m2_ll: Float[Array, " point"]
+    K2: Float[Array, " point"]
+    k: Float[Array, "4 point"]
+    q: Float[Array, "4 point"]
+    k_prime: Float[Array, "4 point"]
+    p_minus: Float[Array, "4 point"]
+    p_plus: Float[Array, "4 point"]
+    hadron_azimuth: Float[Array, " point"]
+    jacobian: Float[Array, " point"]
+
+
+def pair_mass2(channel: Channel) -> float:
+    """Smallest dilepton mass squared (m_- + m_+)^2 [GeV^2], also the smallest s_hat."""
+    return (channel.mass_minus + channel.mass_plus) ** 2
+
+
+def threshold_energy(channel: Channel, target_mass: float) -> float:
+    """Smallest neutrino energy [GeV] in the laboratory that makes the pair on a target at rest."""
+    pair = channel.mass_minus + channel.mass_plus
+    return pair * (pair + 2.0 * target_mass) / (2.0 * target_mass)
+
+
+def Q2_limits(
+    E_nu: Scalar, target_mass: Scalar, s_hat: Scalar | Float[Array, "*shape"]
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    """Kinematic range of Q2 [GeV^2] at given s_hat [GeV^2].
+
+    The lower edge comes from the product Q2_min Q2_max = M^2 s_hat^2 / s, because the difference of the
+    two roots cancels catastrophically at high energy.
+    """
+    M = target_mass
+    s = M * M + 2.0 * M * E_nu
+    below = jnp.sqrt(s) - jnp.sqrt(jnp.asarray(s_hat)) - M  # >= 0 inside phase space
+    above = (s - (M - jnp.sqrt(s_hat)) ** 2) * (jnp.sqrt(s) + M + jnp.sqrt(s_hat))
+    momentum = jnp.sqrt(jnp.maximum(below * above, 0.0)) / (2.0 * jnp.sqrt(s))
+    energy = (s + M * M - s_hat) / (2.0 * jnp.sqrt(s))
+    incoming = M * E_nu / jnp.sqrt(s)
+    Q2_max = 2.0 * ((s + M * M) / (2.0 * jnp.sqrt(s)) * energy + incoming * momentum - M * M)
+    return M * M * s_hat**2 / s / Q2_max, Q2_max
+
+
+def s_hat_max(
+    E_nu: Scalar, target_mass: Scalar, Q2: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Largest s_hat [GeV^2] at given Q2: photon along the beam, 2 E (|q| + q0) - Q2."""
+    recoil = Q2 / (2.0 * target_mass)
+    q_plus = Q2 / (jnp.sqrt(Q2 + recoil**2) + recoil)  # |q| + q0 with q0 = -recoil, no cancellation
+    return 2.0 * E_nu * q_plus - Q2
+
+
+def s_hat_min(channel: Channel, Q2: Float[Array, "*shape"], K2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Smallest s_hat [GeV^2] that reaches K2, from K2 = (s_hat + Q2)(s_hat - m2_min)/s_hat."""
+    pair = pair_mass2(channel)
+    half = (pair + K2 - Q2) / 2.0
+    root = jnp.sqrt(half**2 + Q2 * pair)
+    # the second form is the same root without cancellation where half < 0
+    return jnp.where(half > 0.0, half + root, Q2 * pair / (root - jnp.minimum(half, 0.0)))
+
+
+def m2_max(
+    s_hat: Float[Array, "*shape"], Q2: Float[Array, "*shape"], K2: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Largest dilepton mass squared [GeV^2] that leaves room for K2."""
+    return s_hat * (1.0 - K2 / (s_hat + Q2))
+
+
+def lepton_system(
+    channel: Channel,
+    Q2: Float[Array, "*shape"],
+    s_hat: Float[Array, "*shape"],
+    m2_ll: Float[Array, "*shape"],
+    K2: Float[Array, "*shape"],
+    cos_unit: Float[Array, "*shape"],
+    phi: Float[Array, "*shape"],
+) -> tuple[tuple[Float[Array, "4 *shape"], ...], Float[Array, "*shape"]]:
+    """Momenta (k, q, k', p-, p+) and the density dPhi_3 / (dm2 dK2 dcos_unit dphi/2pi).
+
+    `cos_unit` in [0, 1] maps to the angle theta between p- and q in the dilepton rest frame by
+    cos(theta) = tanh(t)/beta, uniform in t, which cancels both lepton propagators
+    1/(1 -+ beta cos(theta)) with beta = 2 |q||p| / (Q2 + 2 q0 E_-).
+    """
+    root_s = jnp.sqrt(s_hat)
+    E_k = (s_hat + Q2) / (2.0 * root_s)
+    E_prime = (s_hat - m2_ll) / (2.0 * root_s)
+    one_minus_cos = K2 / (2.0 * E_k * E_prime)
+    sin_prime = jnp.sqrt(jnp.maximum(one_minus_cos * (2.0 - one_minus_cos), 0.0))
+    zero = jnp.zeros_like(E_k)
+    k = jnp.stack([E_k, zero, zero, E_k])
+    q = jnp.stack([(s_hat - Q2) / (2.0 * root_s), zero, zero, -E_k])
+    k_prime = E_prime[None] * jnp.stack([zero + 1.0, sin_prime, zero, 1.0 - one_minus_cos])
+    pair = k + q - k_prime
+
+    m_minus, m_plus = channel.mass_minus, channel.mass_plus
+    m_ll = jnp.sqrt(m2_ll)
+    product = (m2_ll - (m_minus + m_plus) ** 2) * (m2_ll - (m_minus - m_plus) ** 2)
+    momentum = jnp.sqrt(jnp.maximum(product, 0.0)) / (2.0 * m_ll)
+    E_minus = (m2_ll + m_minus**2 - m_plus**2) / (2.0 * m_ll)
+
+    q_rest = _boost(pair, m_ll, q, to_rest=True)
+    q_momentum = jnp.sqrt((q_rest[1:] ** 2).sum(0))
+    beta = 2.0 * q_momentum * momentum / (Q2 + 2.0 * q_rest[0] * E_minus)
+    beta = jnp.clip(beta, 1e-8, 1.0 - 1e-15)
+    t_edge = jnp.arctanh(beta)
+    t = t_edge * (2.0 * cos_unit - 1.0)
+    cos_theta = jnp.tanh(t) / beta
+    sin_theta = jnp.sqrt(jnp.maximum(1.0 - cos_theta**2, 0.0))
+    dcos = t_edge / (beta * jnp.cosh(t) ** 2)  # (dcos/2) / dcos_unit
+
+    axis = q_rest[1:] / q_momentum[None]  # in the x-z plane, like every vector so far
+    in_plane = jnp.stack([axis[2], zero, -axis[0]])
+    out_of_plane = jnp.stack([zero, zero + 1.0, zero])
+    turned = jnp.cos(phi)[None] * in_plane + jnp.sin(phi)[None] * out_of_plane
+    direction = cos_theta[None] * axis + sin_theta[None] * turned
+    three = momentum[None] * direction
+    p_minus = _boost(pair, m_ll, jnp.concatenate([E_minus[None], three]), to_rest=False)
+    p_plus = _boost(pair, m_ll, jnp.concatenate([(m_ll - E_minus)[None], -three]), to_rest=False)
+
+    density = momentum / (4.0 * np.pi * m_ll) * dcos / (2.0 * np.pi) / (8.0 * np.pi * (s_hat + Q2))
+    return (k, q, k_prime, p_minus, p_plus), density
+
+
+def _boost(
+    frame: Float[Array, "4 *shape"],
+    mass: Float[Array, "*shape"],
+    momentum: Float[Array, "4 *shape"],
+    to_rest: bool,
+) -> Float[Array, "4 *shape"]:
+    """Pure boost of `momentum` to or from the rest frame of `frame` (of the given mass)."""
+    sign = -1.0 if to_rest else 1.0
+    energy = (frame[0] * momentum[0] + sign * (frame[1:] * momentum[1:]).sum(0)) / mass
+    shift = (momentum[0] + energy) / (frame[0] + mass)
+    return jnp.concatenate([energy[None], momentum[1:] + sign * shift[None] * frame[1:]])
+
+
+def map_unit_cube(
+    channel: Channel,
+    E_nu: Scalar,
+    target_mass: Scalar,
+    Q2_scale: float,
+    Q2_cut: float,
+    rule: Rule,
+) -> PhaseSpacePoints:
+    """Map the unit cube onto phase space, flattening the peaks of the integrand.
+
+    Q2 follows a logistic law in log(Q2) centred on `Q2_scale` [GeV^2], where the form factor falls off;
+    s_hat a power law (the rate grows with it up to the edge); m2_ll a logarithmic law with the
+    threshold root removed; K2 a power law that reaches the small K2 of light mediators.
+    No law depends on a fitted parameter. Valid above threshold; `Q2_cut` [GeV^2] bounds Q2 where the
+    form factor has made the rate negligible.
+    """
+    u = [rule.nodes[:, i] for i in range(DIMENSION)]
+    pair = pair_mass2(channel)
+
+    Q2_low, Q2_high = Q2_limits(E_nu, target_mass, pair)
+    Q2_high = jnp.minimum(Q2_high, Q2_cut)
+    low, high = 1.0 / (1.0 + Q2_scale / Q2_low), 1.0 / (1.0 + Q2_scale / Q2_high)
+    v = low + (high - low) * u[0]
+    Q2 = Q2_scale * v / (1.0 - v)
+    jacobian = (high - low) * Q2 / (v * (1.0 - v))
+
+    s_power = 0.9
+    s_low, s_high = pair**s_power, s_hat_max(E_nu, target_mass, Q2) ** s_power
+    v = s_low + (s_high - s_low) * u[1]
+    s_hat = v ** (1.0 / s_power)
+    jacobian = jacobian * (s_high - s_low) / s_power * s_hat / v
+
+    log_range = jnp.log(s_hat / pair)
+    m2_ll = pair * jnp.exp(log_range * u[2] ** 2)
+    jacobian = jacobian * m2_ll * log_range * 2.0 * u[2]
+
+    K2_power = 3.0
+    K2_max = (s_hat + Q2) * (s_hat - m2_ll) / s_hat
+    K2 = K2_max * u[3] ** K2_power
+    jacobian = jacobian * K2_max * K2_power * u[3] ** (K2_power - 1.0)
+
+    momenta, density = lepton_system(channel, Q2, s_hat, m2_ll, K2, u[4], 2.0 * np.pi * u[5])
+    jacobian = jacobian * density / (16.0 * np.pi * target_mass * E_nu) / (2.0 * np.pi)
+    return PhaseSpacePoints(Q2, s_hat, m2_ll, K2, *momenta, 2.0 * np.pi * u[6], jacobian)

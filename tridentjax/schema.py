@@ -1,0 +1,265 @@
+"""Shape of the YAML files, checked with pydantic: unknown keys are refused, all faults come at once."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from tridentjax.faults import InputError, unknown
+
+
+class Strict(BaseModel):
+    """A record that refuses unknown keys and cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Positive = Annotated[FiniteFloat, Field(gt=0.0)]
+NonNegative = Annotated[FiniteFloat, Field(ge=0.0)]
+Flavour = Literal["e", "mu", "tau"]
+Species = Literal["nue", "numu", "nutau", "antinue", "antinumu", "antinutau"]
+
+
+class ChannelSpec(Strict):
+    """Which charged leptons are counted; the neutrino flavour comes with each flux."""
+
+    lepton_minus: Flavour
+    lepton_plus: Flavour
+
+
+class FluxSpec(Strict):
+    """One beam species and the table that holds its spectrum."""
+
+    species: Species
+    table: str
+
+
+class TargetSpec(Strict):
+    """One nuclide and its share of the target mass."""
+
+    nucleus: str
+    mass_fraction: Annotated[FiniteFloat, Field(gt=0.0, le=1.0)]
+
+
+class NuisanceSpec(Strict):
+    """Width of a nuisance: `log_sd` on the logarithm of a factor, or `sd` of an additive shift."""
+
+    log_sd: Positive | None = None
+    sd: Positive | None = None
+    status: str = ""
+
+    @model_validator(mode="after")
+    def _one_width(self) -> "NuisanceSpec":
+        if (self.log_sd is None) == (self.sd is None):
+            raise ValueError("give exactly one of log_sd (factor) and sd (shift)")
+        return self
+
+
+class RateMeasurement(Strict):
+    """A measured ratio of the rate to its Standard-Model prediction."""
+
+    observable: Literal["rate_ratio"]
+    distribution: Literal["normal", "split_normal"]
+    value: FiniteFloat
+    uncertainty: Positive | None = None
+    uncertainty_low: Positive | None = None
+    uncertainty_high: Positive | None = None
+    includes_theory_error: bool
+    status: str
+
+    @model_validator(mode="after")
+    def _widths(self) -> "RateMeasurement":
+        sides = (self.uncertainty_low, self.uncertainty_high)
+        if self.distribution == "normal" and (self.uncertainty is None or any(sides)):
+            raise ValueError("a normal measurement needs `uncertainty` and no uncertainty_low or uncertainty_high")
+        if self.distribution == "split_normal" and (self.uncertainty is not None or None in sides):
+            raise ValueError("a split_normal measurement needs uncertainty_low and uncertainty_high only")
+        return self
+
+
+class CountMeasurement(Strict):
+    """Observed events over a background known within an error, with the expected SM signal."""
+
+    observable: Literal["counts"]
+    distribution: Literal["poisson"]
+    observed: Annotated[int, Field(ge=0)]
+    background: NonNegative
+    background_uncertainty: Positive
+    signal_sm: Positive
+    includes_theory_error: bool
+    status: str
+
+
+NUISANCES = {
+    "flux_stretch": "log_sd",
+    "flux_tilt": "sd",
+    "nuclear_radius": "log_sd",
+    "nuclear_diffuseness": "log_sd",
+    "coherent_normalisation": "log_sd",
+    "incoherent_normalisation": "log_sd",
+    "sin2_theta_w": "sd",
+}
+
+
+class ExperimentSpec(Strict):
+    """An experiment file."""
+
+    name: str
+    title: str
+    reference: str
+    notes: str = ""
+    channel: ChannelSpec
+    flux: Annotated[list[FluxSpec], Field(min_length=1)]
+    target: Annotated[list[TargetSpec], Field(min_length=1)]
+    nucleon_form_factor: Literal["kelly", "dipole", "ye2018"] = "kelly"
+    measurement: Annotated[RateMeasurement | CountMeasurement, Field(discriminator="observable")]
+    nuisances: dict[str, NuisanceSpec] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ExperimentSpec":
+        faults = [unknown("nuisance", name, NUISANCES) for name in self.nuisances if name not in NUISANCES]
+        faults += [
+            f"nuisance {name} takes {NUISANCES[name]}"
+            for name, spec in self.nuisances.items()
+            if name in NUISANCES and getattr(spec, NUISANCES[name]) is None
+        ]
+        total = sum(target.mass_fraction for target in self.target)
+        if abs(total - 1.0) > 0.005:
+            faults.append(f"mass fractions of the target sum to {total:.4f}; allowed: 1 within 0.005")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+Number = Annotated[FiniteFloat, BeforeValidator(_number)]
+
+
+class PriorSpec(Strict):
+    """Prior of a parameter in its physical unit."""
+
+    dist: Literal["uniform", "loguniform", "normal"]
+    min: Number | None = None
+    max: Number | None = None
+    loc: Number | None = None
+    scale: Positive | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "PriorSpec":
+        if self.dist == "normal":
+            if None in (self.loc, self.scale) or self.min is not None or self.max is not None:
+                raise ValueError("a normal prior needs loc and scale only")
+        else:
+            if self.min is None or self.max is None or self.loc is not None or self.scale is not None:
+                raise ValueError(f"a {self.dist} prior needs min and max only")
+            if not self.min < self.max:
+                raise ValueError(f"prior range [{self.min}, {self.max}] is empty; min must be below max")
+            if self.dist == "loguniform" and self.min <= 0.0:
+                raise ValueError(f"a loguniform prior needs min > 0, received {self.min}")
+        return self
+
+
+class ParameterSpec(Strict):
+    """A theory parameter: sampled (`prior`) or fixed (`value`), with its unit."""
+
+    unit: str
+    latex: str = ""
+    prior: PriorSpec | None = None
+    value: Number | None = None
+    start: Number | None = None
+
+    @model_validator(mode="after")
+    def _prior_or_value(self) -> "ParameterSpec":
+        if (self.prior is None) == (self.value is None):
+            raise ValueError("give exactly one of prior (sampled) and value (fixed)")
+        if self.start is not None and self.prior is not None and self.prior.dist != "normal":
+            low, high = self.prior.min, self.prior.max
+            if not low < self.start < high:  # type: ignore[operator]
+                raise ValueError(f"start = {self.start} lies outside the prior ({low}, {high})")
+        return self
+
+
+class SamplerSpec(Strict):
+    """Settings of the NUTS run."""
+
+    chains: Annotated[int, Field(ge=2, le=1024)] = 4
+    warmup: Annotated[int, Field(ge=50)] = 600
+    draws: Annotated[int, Field(ge=50)] = 1000
+    max_draws: Annotated[int, Field(ge=50)] = 4000
+    block: Annotated[int, Field(ge=10)] = 200
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    target_accept: Annotated[FiniteFloat, Field(gt=0.5, lt=1.0)] = 0.9
+    max_tree_depth: Annotated[int, Field(ge=3, le=12)] = 8
+    edge: str | None = None
+    along: str | None = None
+    ess: Annotated[int, Field(ge=10)] = 400
+
+
+class OutputSpec(Strict):
+    """Where a run goes and whether figures are drawn."""
+
+    folder: str = ""
+    figures: bool = True
+
+
+class RunSpec(Strict):
+    """A config file."""
+
+    name: str
+    title: str = ""
+    theory: str
+    experiments: Annotated[list[str], Field(min_length=1)]
+    params: dict[str, ParameterSpec]
+    nuisances: dict[str, NuisanceSpec | Literal[False]] | Literal[False] | None = None
+    sampler: SamplerSpec = SamplerSpec()
+    output: OutputSpec = OutputSpec()
+
+
+Record = TypeVar("Record", bound=Strict)
+
+
+def validate(record: type[Record], content: Mapping[str, Any], place: str) -> Record:
+    """Check a mapping against a record.
+
+    Raises
+    ------
+    InputError : every fault with its path, the value received and what is allowed.
+    """
+    try:
+        return record.model_validate(content)
+    except ValidationError as error:
+        raise InputError([_describe(fault, record, place) for fault in error.errors()]) from None
+
+
+def _describe(fault: Any, record: type[BaseModel], place: str) -> str:
+    path = ".".join(str(part) for part in fault["loc"] if part not in ("rate_ratio", "counts"))
+    if fault["type"] == "extra_forbidden":
+        return unknown("key", fault["loc"][-1], _keys(record, fault["loc"][:-1]), f"{place}: {path}")
+    if fault["type"] == "missing":
+        return f"{place}: {path} is missing; add it"
+    received = repr(fault["input"])
+    shown = received if len(received) < 80 else received[:77] + "..."
+    return f"{place}: {path or 'file'} = {shown}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(record: type[BaseModel], path: tuple[Any, ...]) -> tuple[str, ...]:
+    """Allowed keys at a path of a record, for the suggestion in an unknown-key fault."""
+    candidates: list[type[BaseModel]] = [record]
+    for part in path:
+        found: list[type[BaseModel]] = []
+        for candidate in candidates:
+            if part in candidate.model_fields:
+                found += _records_in(candidate.model_fields[part].annotation)
+        candidates = found or candidates
+    return tuple(dict.fromkeys(key for candidate in candidates for key in candidate.model_fields))
+
+
+def _records_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _records_in(part)]

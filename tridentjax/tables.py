@@ -1,0 +1,104 @@
+"""Reader of the packaged data files and of users' tables: CSV with a `# key: value` header."""
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tridentjax.faults import InputError
+
+
+class Table(NamedTuple):
+    """A text table: header entries (repeated keys are joined by newlines), column names, rows of text."""
+
+    place: str
+    header: dict[str, str]
+    columns: tuple[str, ...]
+    rows: list[dict[str, str]]
+
+
+def data_folder() -> Path:
+    """Folder of the packaged data files."""
+    return Path(__file__).parent / "data"
+
+
+def read_table(
+    path: Path, *, required: tuple[str, ...] = (), columns: tuple[str, ...] | None = None
+) -> Table:
+    """Read a CSV table with its header; with `columns`, white-space separated text without a column line.
+
+    Raises
+    ------
+    InputError : the file cannot be read, a required header entry is missing, or a row is ragged.
+    """
+    place = path.name
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError([f"cannot read table {str(path)!r}: {error}"]) from None
+    header: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("#") and ":" in line:
+            key, value = line.lstrip("# ").split(":", 1)
+            key, value = key.strip(), value.strip()
+            header[key] = f"{header[key]}\n{value}" if key in header else value
+    faults = [
+        f"{place}: the header has no '# {key}: ...' line; add one (units are never guessed)"
+        for key in required
+        if key not in header
+    ]
+    body = [line for line in lines if line.strip() and not line.startswith("#")]
+    cells_of_rows = [line.split() for line in body] if columns else list(csv.reader(body, skipinitialspace=True))
+    if columns is None:
+        columns = tuple(cells_of_rows.pop(0)) if cells_of_rows else ()
+    rows = []
+    for number, cells in enumerate(cells_of_rows, start=1):
+        if len(cells) != len(columns):
+            faults.append(f"{place}: row {number} has {len(cells)} cells, needs {len(columns)}")
+        rows.append(dict(zip(columns, cells, strict=False)))
+    if not rows:
+        faults.append(f"{place}: no data rows")
+    if faults:
+        raise InputError(faults)
+    return Table(place, header, columns, rows)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML 1.2 mapping (safe loader, duplicate keys refused).
+
+    Raises
+    ------
+    InputError : unreadable file, invalid YAML, or not a mapping.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError([f"cannot read {str(path)!r}: {error}"]) from None
+    except YAMLError as error:
+        raise InputError([f"{path.name} is not valid YAML 1.2: {' '.join(str(error).split())}"]) from None
+    if not isinstance(content, dict):
+        raise InputError([f"{path.name}: expected a mapping of keys to values, received {type(content).__name__}"])
+    return content
+
+
+def numbers(table: Table, column: str, rows: list[dict[str, str]] | None = None) -> list[float]:
+    """One column as floats.
+
+    Raises
+    ------
+    InputError : the column is missing or a cell is not a number; every bad cell is named.
+    """
+    rows = table.rows if rows is None else rows
+    if column not in table.columns:
+        raise InputError([f"{table.place}: no column {column!r}; it has {', '.join(table.columns)}"])
+    values, faults = [], []
+    for number, row in enumerate(rows, start=1):
+        try:
+            values.append(float(row[column]))
+        except ValueError:
+            faults.append(f"{table.place}: row {number}, column {column!r} = {row[column]!r} is not a number")
+    if faults:
+        raise InputError(faults)
+    return values
