@@ -10,11 +10,11 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
 
-from jaxtyping import install_import_hook
+from jaxtyping import install_import_hook  # noqa: E402
 
 install_import_hook("tridentjax", "beartype.beartype")
 
-import pytest
+import pytest  # noqa: E402
 
 
 @pytest.fixture

@@ -1,91 +1,103 @@
-"""Differentiable likelihood for neutrino trident production, nu N -> nu l+ l- N, in pure JAX."""
+"""Differentiable likelihood for neutrino trident production, nu N -> nu l+ l- N, in pure JAX.
 
-from tridentjax import theories
+Names are imported on first use, so that `tridentjax --help` does not wait for JAX.
+"""
+
+from importlib import import_module
+from typing import Any
+
 from tridentjax._version import __version__
-from tridentjax.cross_section import Estimate, differential_cross_section, total_cross_section
-from tridentjax.currents import (
-    Channel,
-    LeptonCurrent,
-    from_chiral,
-    quadratic_couplings,
-    standard_model_current,
-    to_chiral,
-)
-from tridentjax.experiment import Experiment, Measurement, experiment_names, load_experiment
-from tridentjax.faults import InputError
-from tridentjax.flux import Flux, flux_names, load_flux
-from tridentjax.form_factors import FermiDensity, FourierBessel, GaussianDensity, Helm, woods_saxon
-from tridentjax.kernel import Kernel, build_kernel
-from tridentjax.leptonic_table import LeptonicTable, load_leptonic_table
-from tridentjax.likelihood import log_likelihood
-from tridentjax.mediators import VectorMediator, mediator_shift
-from tridentjax.nuclei import Nucleus, load_nucleon, load_nucleus, nucleus_names
-from tridentjax.precision import enable_x64
-from tridentjax.rates import (
-    Chain,
-    Nuisances,
-    Response,
-    build_kernels,
-    component_ratios,
-    fold,
-    fold_flux,
-    fold_target,
-    prepare,
-    rate_ratio,
-    signal,
-)
-from tridentjax.targets import Coherent, Incoherent, nucleon_regime, nucleus_regimes
 
-__all__ = [
-    "Chain",
-    "Channel",
-    "Coherent",
-    "Estimate",
-    "Experiment",
-    "FermiDensity",
-    "Flux",
-    "FourierBessel",
-    "GaussianDensity",
-    "Helm",
-    "Incoherent",
-    "InputError",
-    "Kernel",
-    "LeptonCurrent",
-    "LeptonicTable",
-    "Measurement",
-    "Nucleus",
-    "Nuisances",
-    "Response",
-    "VectorMediator",
-    "__version__",
-    "build_kernel",
-    "build_kernels",
-    "component_ratios",
-    "differential_cross_section",
-    "enable_x64",
-    "experiment_names",
-    "flux_names",
-    "fold",
-    "fold_flux",
-    "fold_target",
-    "from_chiral",
-    "load_experiment",
-    "load_flux",
-    "load_leptonic_table",
-    "load_nucleon",
-    "load_nucleus",
-    "log_likelihood",
-    "mediator_shift",
-    "nucleon_regime",
-    "nucleus_names",
-    "nucleus_regimes",
-    "prepare",
-    "quadratic_couplings",
-    "rate_ratio",
-    "signal",
-    "standard_model_current",
-    "theories",
-    "to_chiral",
-    "total_cross_section",
-    "woods_saxon",
-]
+_PUBLIC = {
+    "cross_section": (
+        "Estimate",
+        "differential_cross_section",
+        "total_cross_section",
+    ),
+    "currents": (
+        "Channel",
+        "LeptonCurrent",
+        "from_chiral",
+        "quadratic_couplings",
+        "standard_model_current",
+        "to_chiral",
+    ),
+    "experiment": (
+        "Experiment",
+        "Measurement",
+        "experiment_names",
+        "load_experiment",
+    ),
+    "faults": ("InputError",),
+    "flux": (
+        "Flux",
+        "flux_names",
+        "load_flux",
+    ),
+    "form_factors": (
+        "FermiDensity",
+        "FourierBessel",
+        "GaussianDensity",
+        "Helm",
+        "woods_saxon",
+    ),
+    "kernel": (
+        "Kernel",
+        "build_kernel",
+        "energy_weights",
+    ),
+    "leptonic_table": (
+        "LeptonicTable",
+        "load_leptonic_table",
+    ),
+    "likelihood": ("log_likelihood",),
+    "mediators": (
+        "VectorMediator",
+        "mediator_shift",
+    ),
+    "nuclei": (
+        "Nucleus",
+        "load_nucleon",
+        "load_nucleus",
+        "nucleus_names",
+    ),
+    "precision": ("enable_x64",),
+    "rates": (
+        "Chain",
+        "Nuisances",
+        "Response",
+        "build_kernels",
+        "component_ratios",
+        "fold",
+        "fold_flux",
+        "fold_target",
+        "prepare",
+        "rate_ratio",
+        "signal",
+    ),
+    "targets": (
+        "Coherent",
+        "Incoherent",
+        "nucleon_regime",
+        "nucleus_regimes",
+    ),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", "theories", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name == "theories":
+        return import_module("tridentjax.theories")
+    if name not in _HOME:
+        raise AttributeError(f"module 'tridentjax' has no attribute {name!r}")
+    value = getattr(import_module(f"tridentjax.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public list."""
+    return list(__all__)

@@ -7,6 +7,7 @@ read or written costs time, never correctness.
 import hashlib
 import logging
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def cache_folder() -> Path:
     if folder := os.environ.get("TRIDENTJAX_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tridentjax"
+
+
+def processor_hash() -> str:
+    """Hash of the processor's features: code compiled for one machine must not meet another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        features = ""
+    return hashlib.sha256((platform.machine() + platform.processor() + features).encode()).hexdigest()[:12]
 
 
 def source_hash(*modules: object) -> str:

@@ -4,6 +4,8 @@ The reference path. Every point is a complete event, so cuts and distributions a
 compressed kernels of `kernel` are tested against it.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
 from tridentjax.constants import ALPHA_EM, G_F, GEV2_TO_CM2
-from tridentjax.currents import Channel, LeptonCurrent, quadratic_couplings
+from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.matrix_element import hadronic_contraction, leptonic_amplitudes
 from tridentjax.phase_space import (
     DIMENSION,
@@ -23,6 +25,7 @@ from tridentjax.phase_space import (
 from tridentjax.precision import require_float64
 from tridentjax.quadrature import Rule, sobol_rule
 from tridentjax.targets import Q2_scale, Regime
+from tridentjax.theories import TheoryFunction, sm
 
 _REPLICAS = 16
 # 99.7 % quantile of Student's t with 15 degrees of freedom over 3: three quoted errors cover 99.7 %
@@ -32,24 +35,16 @@ _MOST_POINTS = 2**20
 
 
 class Estimate(eqx.Module):
-    """Structures VV, AA, VA of a cross section [cm^2], with one-sigma errors and their covariance.
+    """Structures VV, AA, VA of a cross section and `sigma` with couplings, with standard errors [cm^2].
 
     The errors come from independent scrambles of the points, scaled so that three of them cover 99.7 %.
     """
 
     value: Float[Array, "3"]
-    covariance: Float[Array, "3 3"]
+    error: Float[Array, "3"]
+    sigma: Float[Array, ""]
+    sigma_error: Float[Array, ""]
     points: int = eqx.field(static=True)
-
-    @property
-    def error(self) -> Float[Array, "3"]:
-        """Standard errors of VV, AA, VA."""
-        return jnp.sqrt(jnp.diagonal(self.covariance))
-
-    def contract(self, current: LeptonCurrent) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Cross section for K2-independent couplings, and its error [cm^2]."""
-        couplings = quadratic_couplings(current)
-        return couplings @ self.value, jnp.sqrt(jnp.maximum(couplings @ self.covariance @ couplings, 0.0))
 
 
 def differential_cross_section(
@@ -70,18 +65,49 @@ def differential_cross_section(
     return contraction * (prefactor * points.jacobian * GEV2_TO_CM2)[None, None]
 
 
+def integrate(
+    channel: Channel,
+    regime: Regime,
+    E_nu: Scalar,
+    rule: Rule,
+    theory: TheoryFunction = sm,
+    parameters: dict[str, Any] | None = None,
+) -> Float[Array, "4"]:
+    """One estimate of (VV, AA, VA, sigma) [cm^2] with the points of one rule, in chunks of bounded memory.
+
+    sigma has the theory's couplings at the K2 of each point, uncompressed.
+    """
+    numbers = (E_nu, regime.mass, Q2_scale(regime), regime.largest_Q2)
+    E_nu, mass, scale, cut = (jnp.asarray(x, dtype=float) for x in numbers)
+    total = jnp.zeros(4)
+    for start in range(0, rule.weights.size, _POINTS_PER_CHUNK):
+        part = jax.tree.map(lambda x, start=start: x[start : start + _POINTS_PER_CHUNK], rule)
+        weight, Q2, K2 = _weigh(channel, E_nu, mass, scale, cut, part)
+        total = total + _contract(channel, regime, theory, parameters or {}, weight, Q2, K2)
+    return total
+
+
 @eqx.filter_jit
-def integrate(channel: Channel, regime: Regime, E_nu: Scalar, rule: Rule) -> Float[Array, "3"]:
-    """One estimate of (VV, AA, VA) [cm^2] with the points of one rule, in chunks of bounded memory."""
+def _weigh(channel: Channel, E_nu: Scalar, mass: Scalar, scale: Scalar, cut: Scalar, rule: Rule) -> Any:
+    """Weights, Q2 and K2 of a rule's points: the slow part, compiled once for all targets and energies."""
+    points = map_unit_cube(channel, E_nu, mass, scale, cut, rule)
+    weight = differential_cross_section(channel, points, E_nu, mass)
+    return weight * rule.weights[None, None], points.Q2, points.K2
 
-    def chunk(part: Rule) -> Float[Array, "3"]:
-        points = map_unit_cube(channel, E_nu, regime.mass, Q2_scale(regime), regime.largest_Q2, part)
-        weight = differential_cross_section(channel, points, E_nu, regime.mass)[:, : regime.hadronic]
-        return (weight * regime.structure(points.Q2)[None]).sum(1) @ part.weights
 
-    size = min(_POINTS_PER_CHUNK, rule.weights.size)
-    parts = jax.tree.map(lambda x: x.reshape(-1, size, *x.shape[1:]), rule)
-    return jax.lax.map(chunk, parts).sum(0)
+@eqx.filter_jit
+def _contract(
+    channel: Channel,
+    regime: Regime,
+    theory: TheoryFunction,
+    parameters: dict[str, Any],
+    weight: Float[Array, "3 2 point"],
+    Q2: Float[Array, " point"],
+    K2: Float[Array, " point"],
+) -> Float[Array, "4"]:
+    structures = (weight[:, : regime.hadronic] * regime.structure(Q2)[None]).sum(1)
+    couplings = quadratic_couplings(theory(parameters, channel, K2))
+    return jnp.concatenate([structures, (structures * couplings).sum(0)[None]]).sum(1)
 
 
 def total_cross_section(
@@ -89,8 +115,10 @@ def total_cross_section(
     regime: Regime,
     E_nu: float,
     *,
+    theory: TheoryFunction = sm,
+    parameters: dict[str, Any] | None = None,
     rtol: float = 1e-3,
-    points: int = 2**12,
+    points: int = 2**13,
     seed: int = 0,
 ) -> Estimate:
     """Total cross section of one regime at one energy, to a relative accuracy.
@@ -99,6 +127,7 @@ def total_cross_section(
     ----------
     channel, regime : process and target.
     E_nu : laboratory energy [GeV].
+    theory, parameters : couplings of `sigma`; the structures do not depend on them.
     rtol : wanted error of VV + AA relative to their sum; the sample is doubled until it is reached.
     points : size of the first sample, per scramble; sixteen independent scrambles are averaged.
     seed : of the scrambles.
@@ -120,24 +149,23 @@ def total_cross_section(
     require_float64("total_cross_section")
     if not (np.isfinite(E_nu) and E_nu > 0.0):
         raise ValueError(f"neutrino energy {E_nu} GeV; allowed: positive and finite")
-    zero = Estimate(jnp.zeros(3), jnp.zeros((3, 3)), 0)
     if E_nu <= threshold_energy(channel, regime.mass) or not channel.outgoing_neutrinos:
-        return zero
+        return Estimate(jnp.zeros(3), jnp.zeros(3), jnp.zeros(()), jnp.zeros(()), 0)
+    # arrays, not Python floats, so that every energy and coupling reuses one compilation
+    given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
+    energy = jnp.asarray(E_nu, dtype=float)
     while True:
-        values = np.stack(
-            [
-                integrate(channel, regime, jnp.asarray(E_nu), sobol_rule(points, DIMENSION, seed * _REPLICAS + i))
-                for i in range(_REPLICAS)
-            ]
-        )
-        mean = values.mean(0)
-        covariance = _STUDENT**2 * np.cov(values.T) / _REPLICAS
-        total, error = mean[0] + mean[1], np.sqrt(covariance[:2, :2].sum())
-        if error <= rtol * total:
-            return Estimate(jnp.asarray(mean), jnp.asarray(covariance), points * _REPLICAS)
+        rules = (sobol_rule(points, DIMENSION, seed * _REPLICAS + i) for i in range(_REPLICAS))
+        values = np.stack([integrate(channel, regime, energy, rule, theory, given) for rule in rules])
+        mean, error = values.mean(0), _STUDENT * values.std(0, ddof=1) / np.sqrt(_REPLICAS)
+        both = values[:, :2].sum(1)
+        relative = _STUDENT * both.std(ddof=1) / np.sqrt(_REPLICAS) / both.mean()
+        if relative <= rtol:
+            mean, error = jnp.asarray(mean), jnp.asarray(error)
+            return Estimate(mean[:3], error[:3], mean[3], error[3], points * _REPLICAS)
         if points >= _MOST_POINTS:
             raise RuntimeError(
-                f"{channel.name}, {regime.name} at {E_nu} GeV: relative error {error / total:.1e} after "
+                f"{channel.name}, {regime.name} at {E_nu} GeV: relative error {relative:.1e} after "
                 f"{points * _REPLICAS} points; ask for rtol above that"
             )
         points = min(points * 4, _MOST_POINTS)

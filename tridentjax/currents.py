@@ -91,9 +91,7 @@ class LeptonCurrent(eqx.Module):
         return LeptonCurrent(self.g_V + other.g_V, self.g_A + other.g_A)
 
 
-def standard_model_current(
-    channel: Channel, sin2_theta_w: Scalar = SIN2_THETA_W
-) -> LeptonCurrent:
+def standard_model_current(channel: Channel, sin2_theta_w: Scalar = SIN2_THETA_W) -> LeptonCurrent:
     """Tree-level couplings from W and Z exchange in the contact limit, shape (nu_out,).
 
     | process                          | g_V         | g_A  |

@@ -102,8 +102,7 @@ def load_experiment(name: str | Path) -> Experiment:
         raise InputError(faults)
     numbers = [target.mass_fraction / nucleus.A for target, nucleus in zip(spec.target, nuclei, strict=True)]
     nuisances = {
-        key: Nuisance(width.log_sd or width.sd, NUISANCES[key] == "log_sd", width.status)
-        for key, width in spec.nuisances.items()
+        key: Nuisance(width.width, NUISANCES[key] == "log_sd", width.status) for key, width in spec.nuisances.items()
     }
     return Experiment(
         tuple(fluxes),

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tridentjax.constants import HBARC, MASS_NEUTRON, MASS_PROTON, MU_NEUTRON, MU_PROTON
+from tridentjax.constants import HBARC
 from tridentjax.quadrature import gauss_legendre
 
 FormFactor = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]

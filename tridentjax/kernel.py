@@ -125,9 +125,7 @@ def build_kernel(
     structures = STRUCTURES[:2] if table.symmetric else STRUCTURES
     sigma = _all_energies(sliced, jnp.asarray(energy), target_mass)[:, : len(structures), :hadronic]
     sigma = jnp.moveaxis(sigma, 0, 2)
-    return Kernel(
-        jnp.asarray(energy), sliced.Q2, table.K2, sigma, table.channel, structures, target_mass, (low, high)
-    )
+    return Kernel(jnp.asarray(energy), sliced.Q2, table.K2, sigma, table.channel, structures, target_mass, (low, high))
 
 
 @jax.jit

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax import constants, currents, matrix_element, phase_space, quadrature
-from tridentjax._types import Scalar
 from tridentjax.batching import map_points
 from tridentjax.cache import cached_arrays, source_hash
 from tridentjax.currents import Channel
@@ -57,9 +56,9 @@ class LeptonicTable(eqx.Module):
 
 def leptonic_density(
     channel: Channel,
-    Q2: Scalar,
-    s_hat: Scalar,
-    K2: Scalar,
+    Q2: Float[Array, ""],
+    s_hat: Float[Array, ""],
+    K2: Float[Array, ""],
 ) -> Float[Array, "3 2"]:
     """tau_{s,X} at one point [GeV^-2 per unit of dQ2-free measure ds_hat dK2], by a Gauss product rule.
 
@@ -82,7 +81,9 @@ def leptonic_density(
     jacobian = m2_ll * log_range * 2.0 * v
     Q2, s_hat, K2 = (jnp.full(v.shape, x) for x in (Q2, s_hat, K2))
     momenta, density = lepton_system(channel, Q2, s_hat, m2_ll, K2, jnp.asarray(c), jnp.asarray(phi))
-    points = PhaseSpacePoints(Q2, s_hat, m2_ll, K2, *momenta, jnp.zeros_like(K2), jacobian * density)
+    k, q, k_prime, p_minus, p_plus = momenta
+    volume = jacobian * density
+    points = PhaseSpacePoints(Q2, s_hat, m2_ll, K2, k, q, k_prime, p_minus, p_plus, jnp.zeros_like(K2), volume)
     structures = photon_density(leptonic_amplitudes(channel, points)) @ (weight * points.jacobian)
     return structures.at[2].set(0.0) if symmetric else structures
 
@@ -137,8 +138,10 @@ def load_leptonic_table(channel: Channel) -> LeptonicTable:
     return LeptonicTable(**{name: jnp.asarray(value) for name, value in arrays.items()}, channel=channel)
 
 
-def leptonic_density_at(table: LeptonicTable, log_s: Float[Array, "point q2 node"]) -> Float[Array, "point q2 node 3 2"]:
-    """tau of Eq. (1) at s_hat = s_first exp(log_s) >= s_first, for every (Q2, K2) of the table.
+def leptonic_density_at(
+    table: LeptonicTable, log_s: Float[Array, "point q2 node"]
+) -> Float[Array, "point q2 node 3 2"]:
+    """Tau of Eq. (1) at s_hat = s_first exp(log_s) >= s_first, for every (Q2, K2) of the table.
 
     Polynomial in the compressed logarithm 1 - exp(-log_s/4), in which both the threshold and the
     approach to the high-energy power law are smooth.

@@ -1,5 +1,7 @@
 """Likelihoods of measured rate ratios and event counts, normalised over the data."""
 
+import math
+
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
@@ -7,11 +9,11 @@ from jaxtyping import Array, Float
 from tridentjax._types import Scalar
 from tridentjax.experiment import Measurement
 
-_LOG_ROOT_2PI = 0.5 * jnp.log(2.0 * jnp.pi).item()
+_LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def normal_log_density(x: Scalar, mean: Scalar, sd: Scalar) -> Float[Array, ""]:
-    """log N(x; mean, sd)."""
+    """Log N(x; mean, sd)."""
     return -0.5 * ((x - mean) / sd) ** 2 - jnp.log(sd) - _LOG_ROOT_2PI
 
 
@@ -26,7 +28,7 @@ def split_normal_log_density(x: Scalar, mean: Scalar, sd_low: Scalar, sd_high: S
 
 
 def poisson_log_probability(count: Scalar, mean: Scalar) -> Float[Array, ""]:
-    """log Poisson(count; mean) for mean > 0."""
+    """Log Poisson(count; mean) for mean > 0."""
     return count * jnp.log(mean) - mean - gammaln(jnp.asarray(count) + 1.0)
 
 
@@ -41,9 +43,7 @@ def profiled_background(count: Scalar, signal: Scalar, background: Scalar, sd: S
     return jnp.maximum(root - half, 0.0)
 
 
-def log_likelihood(
-    measurement: Measurement, rate_ratio: Scalar, background: Scalar | None = None
-) -> Float[Array, ""]:
+def log_likelihood(measurement: Measurement, rate_ratio: Scalar, background: Scalar | None = None) -> Float[Array, ""]:
     """Log-likelihood of one measurement at a predicted rate ratio.
 
     Parameters

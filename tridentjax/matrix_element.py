@@ -90,9 +90,7 @@ def hadronic_weights(
     Q2_over_kappa2 = 4.0 * s_hat * Q2 / (s_hat + Q2) ** 2
     R_perp2 = jnp.maximum(4.0 * Q2 * x * (x - 1.0) - 4.0 * target_mass**2, 0.0)
     longitudinal = (2.0 * x - 1.0) ** 2 * Q2 * Q2_over_kappa2
-    return jnp.stack(
-        [jnp.stack([R_perp2, longitudinal]), jnp.stack([2.0 * Q2, -Q2 * Q2_over_kappa2])]
-    )
+    return jnp.stack([jnp.stack([R_perp2, longitudinal]), jnp.stack([2.0 * Q2, -Q2 * Q2_over_kappa2])])
 
 
 def hadronic_contraction(
@@ -145,9 +143,7 @@ def _massive_spinor(p, mass, sign):  # type: ignore[no-untyped-def]
 
 def _slash(p, sign, spinor):  # type: ignore[no-untyped-def]
     t, x, y, z = p[0], sign * p[1], sign * p[2], sign * p[3]
-    return jnp.stack(
-        [(t + z) * spinor[0] + (x - 1j * y) * spinor[1], (x + 1j * y) * spinor[0] + (t - z) * spinor[1]]
-    )
+    return jnp.stack([(t + z) * spinor[0] + (x - 1j * y) * spinor[1], (x + 1j * y) * spinor[0] + (t - z) * spinor[1]])
 
 
 def _transposed_slash(p, sign, spinor):  # type: ignore[no-untyped-def]

@@ -40,8 +40,6 @@ def mediator_shift(
 
     Differentiable in every field; finite for any mass >= 0 as long as K2 > 0.
     """
-    mass, g_nu, g_V, g_A = (
-        jnp.ravel(x)[:, None] for x in (mediator.mass, mediator.g_nu, mediator.g_V, mediator.g_A)
-    )
+    mass, g_nu, g_V, g_A = (jnp.ravel(x)[:, None] for x in (mediator.mass, mediator.g_nu, mediator.g_V, mediator.g_A))
     strength = g_nu / (jnp.sqrt(2.0) * G_F * (mass**2 + K2[None]))  # (1)
     return (strength * g_V).sum(0), (strength * g_A).sum(0)

@@ -138,7 +138,9 @@ def build_form_factor(name: str, kind: str, given: dict[str, float]) -> FormFact
     if kind not in FORM_FACTORS:
         raise InputError([unknown("form factor", kind, FORM_FACTORS)])
     allowed = _PARAMETERS[kind]
-    faults = [unknown(f"parameter of form factor {kind}", key, allowed or ("none",)) for key in given if key not in allowed]
+    faults = [
+        unknown(f"parameter of form factor {kind}", key, allowed or ("none",)) for key in given if key not in allowed
+    ]
     faults += [
         f"form factor parameter {key} = {value}; allowed: a positive length in fm"
         for key, value in given.items()
@@ -175,7 +177,9 @@ def _tabulated(name: str, kind: str) -> dict[str, str]:
     if not found:
         has = sorted({row["form"].replace("_", "-") for row in rows})
         remedy = "give its parameters or " if _PARAMETERS[kind] else ""
-        raise InputError([f"{name} has no tabulated {kind!r} density (it has {', '.join(has)}); {remedy}use woods-saxon"])
+        raise InputError(
+            [f"{name} has no tabulated {kind!r} density (it has {', '.join(has)}); {remedy}use woods-saxon"]
+        )
     return found[0]
 
 
@@ -198,7 +202,9 @@ def vary_density(nucleus: Nucleus, radius_scale: object, diffuseness_scale: obje
     InputError : the nucleus has no Fermi fit in the tables.
     """
     if nucleus.fermi is None or nucleus.form_factor is None:
-        raise InputError([f"{nucleus.name} has no Fermi density to vary; leave out its radius and diffuseness nuisances"])
+        raise InputError(
+            [f"{nucleus.name} has no Fermi density to vary; leave out its radius and diffuseness nuisances"]
+        )
     return VariedDensity(
         nucleus.form_factor,  # type: ignore[arg-type]
         nucleus.fermi,

@@ -69,9 +69,7 @@ def Q2_limits(
     return M * M * s_hat**2 / s / Q2_max, Q2_max
 
 
-def s_hat_max(
-    E_nu: Scalar, target_mass: Scalar, Q2: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+def s_hat_max(E_nu: Scalar, target_mass: Scalar, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Largest s_hat [GeV^2] at given Q2: photon along the beam, 2 E (|q| + q0) - Q2."""
     recoil = Q2 / (2.0 * target_mass)
     q_plus = Q2 / (jnp.sqrt(Q2 + recoil**2) + recoil)  # |q| + q0 with q0 = -recoil, no cancellation
@@ -166,8 +164,8 @@ def map_unit_cube(
     channel: Channel,
     E_nu: Scalar,
     target_mass: Scalar,
-    Q2_scale: float,
-    Q2_cut: float,
+    Q2_scale: Scalar,
+    Q2_cut: Scalar,
     rule: Rule,
 ) -> PhaseSpacePoints:
     """Map the unit cube onto phase space, flattening the peaks of the integrand.
@@ -204,5 +202,7 @@ def map_unit_cube(
     jacobian = jacobian * K2_max * K2_power * u[3] ** (K2_power - 1.0)
 
     momenta, density = lepton_system(channel, Q2, s_hat, m2_ll, K2, u[4], 2.0 * np.pi * u[5])
+    k, q, k_prime, p_minus, p_plus = momenta
     jacobian = jacobian * density / (16.0 * np.pi * target_mass * E_nu) / (2.0 * np.pi)
-    return PhaseSpacePoints(Q2, s_hat, m2_ll, K2, *momenta, 2.0 * np.pi * u[6], jacobian)
+    azimuth = 2.0 * np.pi * u[6]
+    return PhaseSpacePoints(Q2, s_hat, m2_ll, K2, k, q, k_prime, p_minus, p_plus, azimuth, jacobian)

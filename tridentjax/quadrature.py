@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+
 class Rule(eqx.Module):
     """Nodes in the unit cube and weights that sum to 1."""
 
@@ -56,7 +57,9 @@ def sobol_rule(count: int, dimension: int, seed: int) -> Rule:
     ValueError : `count` is not a power of two, where Sobol points lose their balance.
     """
     if count < 1 or count & (count - 1):
-        raise ValueError(f"sobol_rule: count = {count}; allowed: a power of two, e.g. {2 ** max(count, 1).bit_length()}")
+        raise ValueError(
+            f"sobol_rule: count = {count}; allowed: a power of two, e.g. {2 ** max(count, 1).bit_length()}"
+        )
     from scipy.stats import qmc  # 1 s to import: only where points are made
 
     nodes = qmc.Sobol(dimension, scramble=True, rng=seed).random_base2(count.bit_length() - 1)

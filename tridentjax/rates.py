@@ -156,11 +156,12 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
     ):
         for regime, fixed in zip(regimes, densities, strict=True):
             kernel = chain.kernels[_kernel_name(nucleus.name, regime)]
-            density, normalisation = fixed, n.incoherent_normalisation
-            if isinstance(regime, Coherent):
+            if fixed is None:
                 factor = vary_density(nucleus, n.nuclear_radius, n.nuclear_diffuseness)
-                density = fold_target(kernel, Coherent(factor, regime.Z, regime.mass, regime.radius))
+                density = fold_target(kernel, Coherent(factor, nucleus.Z, nucleus.mass, regime.radius))
                 normalisation = n.coherent_normalisation
+            else:
+                density, normalisation = fixed, n.incoherent_normalisation
             for flux in chain.experiment.fluxes:
                 row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt)
                 rows.append(row * (fraction * normalisation))

@@ -48,6 +48,11 @@ class NuisanceSpec(Strict):
     sd: Positive | None = None
     status: str = ""
 
+    @property
+    def width(self) -> float:
+        """Whichever width was given."""
+        return self.log_sd or self.sd or 0.0
+
     @model_validator(mode="after")
     def _one_width(self) -> "NuisanceSpec":
         if (self.log_sd is None) == (self.sd is None):

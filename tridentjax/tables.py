@@ -21,9 +21,7 @@ def data_folder() -> Path:
     return Path(__file__).parent / "data"
 
 
-def read_table(
-    path: Path, *, required: tuple[str, ...] = (), columns: tuple[str, ...] | None = None
-) -> Table:
+def read_table(path: Path, *, required: tuple[str, ...] = (), columns: tuple[str, ...] | None = None) -> Table:
     """Read a CSV table with its header; with `columns`, white-space separated text without a column line.
 
     Raises

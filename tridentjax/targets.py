@@ -68,9 +68,7 @@ def Q2_scale(regime: Regime) -> float:
     return 1.2 * (HBARC / regime.radius) ** 2
 
 
-def nucleus_regimes(
-    nucleus: Nucleus, nucleon_model: str = "kelly", pauli: bool = True
-) -> tuple[Regime, ...]:
+def nucleus_regimes(nucleus: Nucleus, nucleon_model: str = "kelly", pauli: bool = True) -> tuple[Regime, ...]:
     """Coherent, proton and neutron regimes of a nucleus; hydrogen has one free proton and nothing else."""
     p_fermi = nucleus.p_fermi if pauli else 0.0
     regimes: list[Regime] = []

@@ -25,9 +25,7 @@ def sm(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> L
     """Standard Model at tree level; `sin2_theta_w` may be a parameter (default: MSbar at M_Z)."""
     current = standard_model_current(channel, parameters.get("sin2_theta_w", SIN2_THETA_W))
     shape = (current.g_V.shape[0], K2.size)
-    return LeptonCurrent(
-        jnp.broadcast_to(current.g_V[:, None], shape), jnp.broadcast_to(current.g_A[:, None], shape)
-    )
+    return LeptonCurrent(jnp.broadcast_to(current.g_V[:, None], shape), jnp.broadcast_to(current.g_A[:, None], shape))
 
 
 def contact(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:

@@ -85,9 +85,7 @@ def _soft_minimum(t: Scalar, w: Scalar, tau: Scalar) -> Float[Array, ""]:
     return -tau * jnp.logaddexp(-t / tau, -w / tau)
 
 
-def locate_edge(
-    log_likelihood: object, prior: Prior, rise: float, steps: int = 60
-) -> Float[Array, ""]:
+def locate_edge(log_likelihood: object, prior: Prior, rise: float, steps: int = 60) -> Float[Array, ""]:
     """Flat coordinate where -2 log L has risen by `rise` above its value at the lower end of the prior.
 
     Bisection on an exclusion that only gets stronger; beyond the prior if it is never reached.

@@ -25,11 +25,13 @@ class GridPosterior(NamedTuple):
         """Marginal quantile of one parameter, linear inside a cell in the prior's flat coordinate."""
         marginal = self.probability.sum(1 - axis)
         centres = np.log((self.first, self.second)[axis])
-        edges = np.concatenate([
-            [1.5 * centres[0] - 0.5 * centres[1]],
-            (centres[1:] + centres[:-1]) / 2.0,
-            [1.5 * centres[-1] - 0.5 * centres[-2]],
-        ])
+        edges = np.concatenate(
+            [
+                [1.5 * centres[0] - 0.5 * centres[1]],
+                (centres[1:] + centres[:-1]) / 2.0,
+                [1.5 * centres[-1] - 0.5 * centres[-2]],
+            ]
+        )
         return float(np.exp(np.interp(q, np.concatenate([[0.0], np.cumsum(marginal)]), edges)))
 
     def credible_level(self, mass: float) -> float:
@@ -51,7 +53,9 @@ def grid_posterior(
     ValueError : the parameters are not exactly the two loguniform ones of the model.
     """
     if set(model.priors) != set(names) or any(prior.kind != "loguniform" for prior in model.priors.values()):
-        raise ValueError(f"grid_posterior needs two loguniform parameters, {names}; the model has {tuple(model.priors)}")
+        raise ValueError(
+            f"grid_posterior needs two loguniform parameters, {names}; the model has {tuple(model.priors)}"
+        )
     axes = []
     for name, count in zip(names, cells, strict=True):
         low, high = (float(x) for x in model.priors[name].flat_range())
@@ -64,7 +68,9 @@ def grid_posterior(
 
     @eqx.filter_jit
     def likelihoods(model: Model, points: tuple[Float[Array, " cell"], ...], normals: Float[Array, "draw nuisance"]):  # type: ignore[no-untyped-def]
-        def one_draw(total: Float[Array, " cell"], normal: Float[Array, " nuisance"]) -> tuple[Float[Array, " cell"], None]:
+        def one_draw(
+            total: Float[Array, " cell"], normal: Float[Array, " nuisance"]
+        ) -> tuple[Float[Array, " cell"], None]:
             full = jnp.concatenate([jnp.zeros(len(model.priors)), normal[: len(nuisances)]])
             values, _ = model.parameters(full)
             values = {name: values[name] for name in nuisances}

@@ -227,16 +227,20 @@ def _load_checkpoint(path: Path | None, template: Any, identity: str) -> tuple[A
         leaves, structure = jax.tree.flatten(template)
         restored = [arrays[f"leaf_{i:03d}"] for i in range(len(leaves))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError([
-            f"checkpoint {str(path)!r} is damaged or not one of ours ({type(error).__name__}: {error}); "
-            "start again with --force"
-        ]) from None
+        raise InputError(
+            [
+                f"checkpoint {str(path)!r} is damaged or not one of ours ({type(error).__name__}: {error}); "
+                "start again with --force"
+            ]
+        ) from None
     shapes = [np.shape(leaf) for leaf in leaves]
     if meta.get("identity") != identity or [x.shape for x in restored] != shapes:
-        raise InputError([
-            f"checkpoint {str(path)!r} belongs to another configuration (hash {meta.get('identity')}, now {identity}); "
-            "resume with the config of that run, or start again with --force"
-        ])
+        raise InputError(
+            [
+                f"checkpoint {str(path)!r} is of another configuration (hash {meta.get('identity')}, now {identity}); "
+                "resume with the config of that run, or start again with --force"
+            ]
+        )
     for name, version in _versions().items():
         if meta["versions"].get(name) != version:
             logger.warning("resuming with %s %s; the run began with %s", name, version, meta["versions"].get(name))

@@ -1,0 +1,208 @@
+"""A sampling run from config to run folder: checkpointed draws, NetCDF, summary, figures."""
+
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tridentjax.config import physics_hash, resolved
+from tridentjax.faults import InputError
+from tridentjax.inference.diagnostics import summarise
+from tridentjax.inference.grid import GridPosterior, grid_posterior
+from tridentjax.inference.model import Model
+from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
+from tridentjax.inference.setup import make_model
+from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
+from tridentjax.schema import RunSpec
+from tridentjax.tables import read_yaml
+
+logger = logging.getLogger("tridentjax")
+
+_FILES = ("run.yaml", "run.resolved.yaml", "checkpoint.npz", "posterior.nc", "summary.json", "log.txt")
+
+
+def dry_run_report(spec: RunSpec) -> tuple[dict[str, Any], str]:
+    """Parameters of a run and one log-likelihood, at the prior median or the config's start values."""
+    model = make_model(spec)
+    values, _ = model.parameters(jnp.zeros(len(model.names)))
+    values |= {name: jnp.asarray(p.start) for name, p in spec.params.items() if p.start is not None}
+    log_likelihood = float(model.log_likelihood(values))
+    content = {
+        "config": spec.name,
+        "parameters": {name: float(values[name]) for name in model.names},
+        "fixed": dict(model.fixed),
+        "experiments": list(model.experiments),
+        "log_likelihood": log_likelihood,
+    }
+    lines = [f"{name:32} {float(values[name]):.6g} [{model.units[name]}]" for name in model.names]
+    lines += [f"{name:32} {value:.6g} (fixed)" for name, value in model.fixed.items()]
+    return content, "\n".join([*lines, f"log-likelihood = {log_likelihood:.6f}"])
+
+
+def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config: Path) -> tuple[dict[str, Any], str]:
+    """Run NUTS into `folder` and return the summary as data and as text.
+
+    Raises
+    ------
+    InputError : bad config, occupied or unwritable folder, or a checkpoint of another run.
+    """
+    started = time.monotonic()
+    run_folder(folder, resume=resume, force=force)
+    settings = resolved(spec)
+    identity = physics_hash(settings)
+    if resume:
+        _same_run(folder, settings, identity)
+    _say(folder, f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
+    if spec.output.figures:
+        from tridentjax.plots import pyplot
+
+        pyplot()  # a missing matplotlib is said before the run, not after it
+    model = make_model(spec)
+    if force:
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "figures", ignore_errors=True)
+    if not resume:
+        shutil.copyfile(config, folder / "run.yaml")
+        write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
+    _say(folder, f"model ready after {time.monotonic() - started:.1f} s; sampling {len(model.names)} parameters")
+
+    def report(progress: Progress) -> None:
+        _say(folder, str(progress))
+
+    checkpoint = folder / "checkpoint.npz"
+    if resume and not checkpoint.is_file():
+        _say(folder, "no block was finished before the interruption; starting from the beginning")
+    posterior = sample_posterior(
+        model,
+        spec.sampler,
+        checkpoint=checkpoint,
+        resume=resume and checkpoint.is_file(),
+        identity=identity,
+        report=report,
+    )
+    summary = _write_results(spec, folder, model, posterior, settings, identity)
+    summary["seconds"] = time.monotonic() - started
+    write_json(folder / "summary.json", summary)
+    _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
+    return summary, _text(summary, folder)
+
+
+def _same_run(folder: Path, settings: dict[str, Any], identity: str) -> None:
+    """Refuse to resume a run of another configuration, naming what differs."""
+    stored = folder / "run.resolved.yaml"
+    if not stored.is_file():
+        raise InputError([f"nothing to resume in {str(folder)!r}: no run.resolved.yaml; leave out --resume"])
+    before = read_yaml(stored)
+    if before.get("hash") == identity:
+        return
+    changed = [
+        f"{path}: was {old}, is {new}"
+        for path, old, new in _differences(before, settings)
+        if path.split(".")[0] not in ("hash", "provenance", "output", "title", "name")
+    ]
+    raise InputError(
+        [f"cannot resume {str(folder)!r}: the config changed ({'; '.join(changed)}); use --force to start anew"]
+    )
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))]
+    return [] if old == new else [(path, old, new)]
+
+
+def _say(folder: Path, message: str) -> None:
+    """Progress: one line on standard error and in the log of the run."""
+    print(message, file=sys.stderr, flush=True)
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(message + "\n")
+
+
+def _write_results(
+    spec: RunSpec, folder: Path, model: Model, posterior: Posterior, settings: dict[str, Any], identity: str
+) -> dict[str, Any]:
+    attributes = {
+        "inference_library": "tridentjax",
+        "config": spec.name,
+        "config_hash": identity,
+        "seed": spec.sampler.seed,
+        **{key: str(value) for key, value in provenance().items()},
+    }
+    ratios = {f"rate_ratio_{name}": values for name, values in posterior.rate_ratios.items()}
+    statistics = {name: x for name, x in posterior.statistics.items() if name != "potential_energy"}
+    groups = {
+        "posterior": posterior.parameters,
+        "sample_stats": statistics | {"lp": -posterior.statistics["potential_energy"]},
+        "log_likelihood": {"total": posterior.log_likelihood},
+        "posterior_predictive": ratios,
+        "observed_data": {c.experiment.name: np.asarray(c.experiment.measurement.value) for c in model.chains},
+    }
+    save_posterior(folder / "posterior.nc", groups, model.units, attributes)
+    files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"]
+    if spec.output.figures:
+        files += _figures(folder, model, posterior)
+    return {
+        "config": spec.name,
+        "hash": identity,
+        "seed": spec.sampler.seed,
+        "converged": posterior.converged,
+        "draws": int(posterior.z.shape[0] * posterior.z.shape[1]),
+        "divergences": posterior.divergences,
+        "parameters": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.parameters.items()},
+        "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
+        "files": [str(folder / name) for name in files],
+    }
+
+
+def _figures(folder: Path, model: Model, posterior: Posterior) -> list[str]:
+    from tridentjax import plots
+
+    plt = plots.pyplot()
+    (folder / "figures").mkdir(exist_ok=True)
+    labels = {
+        name: plots.label(model.latex.get(name, name.replace("_", " ")), model.units[name]) for name in model.names
+    }
+    # model.names keeps the order of the config; JAX sorts the keys of dictionaries
+    log = tuple(name for name in model.names if name in model.priors and model.priors[name].kind == "loguniform")
+    grid: GridPosterior | None = None
+    figures: dict[str, Any] = {}
+    if len(model.priors) == 2 and len(log) == 2:
+        names = (log[0], log[1])
+        grid = grid_posterior(model, names)
+        pair = (posterior.parameters[names[0]], posterior.parameters[names[1]])
+        axes = plots.plot_joint(*pair, (labels[names[0]], labels[names[1]]), grid)
+        axes.set_title(", ".join(c.experiment.title for c in model.chains) + ": posterior", fontsize=10)
+        figures["joint"] = axes.get_figure(root=True)
+    figures["marginals"] = plots.plot_marginals(posterior.parameters, labels, log, grid)
+    measured = {
+        c.experiment.name: (m.value, m.uncertainty_low, m.uncertainty_high)
+        for c in model.chains
+        if (m := c.experiment.measurement).observable == "rate_ratio"
+    }
+    figures["rate_ratios"] = plots.plot_rate_ratios(posterior.rate_ratios, measured)
+    figures["traces"] = plots.plot_traces(posterior.z, model.names)
+    for name, figure in figures.items():
+        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        plt.close(figure)
+    return [f"figures/{name}.png" for name in figures]
+
+
+def _text(summary: dict[str, Any], folder: Path) -> str:
+    lines = [f"{'parameter':30} {'median':>11} {'16 %':>11} {'84 %':>11} {'R-hat':>7} {'ESS':>6}"]
+    for name, s in (summary["parameters"] | {f"rate ratio {k}": v for k, v in summary["rate_ratios"].items()}).items():
+        q = s["quantiles"]
+        lines.append(
+            f"{name:30} {q['50%']:11.4g} {q['16%']:11.4g} {q['84%']:11.4g} {s['r_hat']:7.4f} {s['ess_bulk']:6.0f}"
+        )
+    lines.append(
+        f"{summary['draws']} draws, {summary['divergences']} divergences, "
+        f"{'converged' if summary['converged'] else 'NOT converged'}; files in {folder}"
+    )
+    return "\n".join(lines)
