@@ -14,6 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from tridentjax._types import Scalar
 from tridentjax.constants import HBARC
 from tridentjax.quadrature import gauss_legendre
 
@@ -66,6 +67,10 @@ class FermiDensity(eqx.Module):
         """Unnormalised density at r [fm]."""
         return (1.0 + self.w * (r / self.c) ** 2) / (1.0 + jnp.exp((r - self.c) / self.z))
 
+    def scaled(self, radius: Scalar, diffuseness: Scalar) -> "FermiDensity":
+        """The same density with scaled radius c and diffuseness z."""
+        return FermiDensity(self.c * radius, self.z * diffuseness, self.w)
+
     def __call__(self, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """F(Q2), Q2 in GeV^2."""
         return _transform(self.density, Q2, _LARGEST_RADIUS)
@@ -96,7 +101,7 @@ class FourierBessel(eqx.Module):
 
     def density(self, r: Float[Array, " r"]) -> Float[Array, " r"]:
         """Unnormalised density at r < R [fm]."""
-        order = jnp.arange(1, self.coefficients.size + 1) * (jnp.pi / self.cutoff)
+        order = jnp.arange(1.0, self.coefficients.size + 1.0) * (jnp.pi / self.cutoff)
         return spherical_j0((r[:, None] * order[None]) ** 2) @ self.coefficients
 
     def __call__(self, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -110,6 +115,10 @@ class Helm(eqx.Module):
     R0: Float[Array, ""]
     s: Float[Array, ""]
 
+    def scaled(self, radius: Scalar, diffuseness: Scalar) -> "Helm":
+        """The same form factor with scaled radius R0 and surface thickness s."""
+        return Helm(self.R0 * radius, self.s * diffuseness)
+
     def __call__(self, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """F(Q2), Q2 in GeV^2."""
         q2 = Q2 / HBARC**2
@@ -119,22 +128,22 @@ class Helm(eqx.Module):
 class VariedDensity(eqx.Module):
     """A measured form factor with a live half-density radius and diffuseness.
 
-    F(Q2) = F_measured(Q2) + F_Fermi(Q2; c scale_c, z scale_z) - F_Fermi(Q2; c, z)
+    F(Q2) = F_measured(Q2) + F_fit(Q2; scaled) - F_fit(Q2)
 
-    where (c, z, w) is a Fermi fit of the same nucleus: exact at scale 1, with the fit's response away
-    from it. The additive form has no zero in a denominator and keeps F(0) = 1.
+    where `fit` is a Fermi density of the same nucleus (Helm where none is known), whose radius and surface
+    thickness are scaled: exact at scale 1, with the fit's response away from it. The additive form has no
+    zero in a denominator and keeps F(0) = 1.
     """
 
-    measured: eqx.Module
-    fermi: FermiDensity
+    measured: FormFactor
+    fit: FermiDensity | Helm
     radius_scale: Float[Array, ""]
     diffuseness_scale: Float[Array, ""]
 
     def __call__(self, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """F(Q2), Q2 in GeV^2."""
-        fit = self.fermi
-        varied = FermiDensity(fit.c * self.radius_scale, fit.z * self.diffuseness_scale, fit.w)
-        return self.measured(Q2) + varied(Q2) - fit(Q2)  # type: ignore[operator]
+        varied = self.fit.scaled(self.radius_scale, self.diffuseness_scale)
+        return self.measured(Q2) + varied(Q2) - self.fit(Q2)
 
 
 def woods_saxon(A: int, r0: float = 1.126, a: float = 0.523) -> FermiDensity:

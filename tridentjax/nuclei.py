@@ -1,10 +1,12 @@
 """Targets: nuclei from the packaged tables, their form factors, and the free nucleons."""
 
+import math
 from functools import cache
 
 import equinox as eqx
 import jax.numpy as jnp
 
+from tridentjax._types import Scalar
 from tridentjax.constants import MASS_NEUTRON, MASS_PROTON, MU_NEUTRON, MU_PROTON
 from tridentjax.faults import InputError, unknown
 from tridentjax.form_factors import (
@@ -47,12 +49,12 @@ _PARAMETERS = {
 class Nucleus(eqx.Module):
     """A target nucleus: charge Z, mass number A, mass [GeV], Fermi momentum [GeV], form factor.
 
-    `form_factor` is None for hydrogen, whose proton is counted as a free nucleon. `fermi` is the Fermi
-    density whose radius and diffuseness the nuisances vary (None where the tables have none).
+    `form_factor` is None for hydrogen, whose proton is counted as a free nucleon. `fit` is the Fermi density
+    (Helm for the few light nuclei without one) whose radius and diffuseness the nuisances vary.
     """
 
     form_factor: FormFactor | None
-    fermi: FermiDensity | None
+    fit: FermiDensity | Helm | None
     Z: int = eqx.field(static=True)
     A: int = eqx.field(static=True)
     mass: float = eqx.field(static=True)
@@ -118,19 +120,20 @@ def load_nucleus(
     InputError : unknown nucleus, form factor or parameter, or a nucleus without the requested density.
     """
     row = nucleus_row(name)
+    if p_fermi is not None and not 0.0 <= p_fermi < 1.0:
+        raise InputError([f"p_fermi = {p_fermi} GeV; allowed: 0 (free) to 1"])
     A = int(row["A"])
-    fermi = None
+    fit = None
     if name != "H1":
         factor = build_form_factor(name, form_factor, parameters or {})
-        for density in density_rows(name):
-            if density["role"] == "fermi":
-                fermi = _density(density)
+        roles = {row["role"]: row for row in density_rows(name)}
+        fit = _density(roles.get("fermi", roles["helm"]))
     elif form_factor != "default" or parameters:
         raise InputError([f"H1 has no coherent form factor, received {form_factor!r}; its proton is a free nucleon"])
     else:
         factor = None
     p_F = float(row["p_fermi"]) if p_fermi is None else p_fermi
-    return Nucleus(factor, fermi, int(row["Z"]), A, float(row["mass"]), p_F, name)  # type: ignore[arg-type]
+    return Nucleus(factor, fit, int(row["Z"]), A, float(row["mass"]), p_F, name)  # type: ignore[arg-type]
 
 
 def build_form_factor(name: str, kind: str, given: dict[str, float]) -> FormFactor:
@@ -142,9 +145,10 @@ def build_form_factor(name: str, kind: str, given: dict[str, float]) -> FormFact
         unknown(f"parameter of form factor {kind}", key, allowed or ("none",)) for key in given if key not in allowed
     ]
     faults += [
-        f"form factor parameter {key} = {value}; allowed: a positive length in fm"
+        f"form factor parameter {key} = {value}; allowed: "
+        + ("a finite number" if key == "w" else "a positive length in fm")
         for key, value in given.items()
-        if key in allowed and key != "w" and not (0.0 < value < 20.0)
+        if key in allowed and not (math.isfinite(value) if key == "w" else 0.0 < value < 20.0)
     ]
     if faults:
         raise InputError(faults)
@@ -194,23 +198,16 @@ def _from_numbers(form: str, numbers: list[float]) -> FormFactor:
     return record(*(jnp.asarray(x) for x in numbers))
 
 
-def vary_density(nucleus: Nucleus, radius_scale: object, diffuseness_scale: object) -> FormFactor:
+def vary_density(nucleus: Nucleus, radius_scale: Scalar, diffuseness_scale: Scalar) -> FormFactor:
     """Form factor with live half-density radius and diffuseness, as factors on the tabulated ones.
 
     Raises
     ------
-    InputError : the nucleus has no Fermi fit in the tables.
+    InputError : hydrogen, which has no charge density of its own.
     """
-    if nucleus.fermi is None or nucleus.form_factor is None:
-        raise InputError(
-            [f"{nucleus.name} has no Fermi density to vary; leave out its radius and diffuseness nuisances"]
-        )
-    return VariedDensity(
-        nucleus.form_factor,  # type: ignore[arg-type]
-        nucleus.fermi,
-        jnp.asarray(radius_scale),
-        jnp.asarray(diffuseness_scale),
-    )
+    if nucleus.fit is None or nucleus.form_factor is None:
+        raise InputError([f"{nucleus.name} has no nuclear density to vary; its proton is a free nucleon"])
+    return VariedDensity(nucleus.form_factor, nucleus.fit, jnp.asarray(radius_scale), jnp.asarray(diffuseness_scale))
 
 
 @cache

@@ -103,9 +103,9 @@ def lepton_system(
 ) -> tuple[tuple[Float[Array, "4 *shape"], ...], Float[Array, "*shape"]]:
     """Momenta (k, q, k', p-, p+) and the density dPhi_3 / (dm2 dK2 dcos_unit dphi/2pi).
 
-    `cos_unit` in [0, 1] maps to the angle theta between p- and q in the dilepton rest frame by
-    cos(theta) = tanh(t)/beta, uniform in t, which cancels both lepton propagators
-    1/(1 -+ beta cos(theta)) with beta = 2 |q||p| / (Q2 + 2 q0 E_-).
+    `cos_unit` in [0, 1] maps to the angle theta between p- and q in the dilepton rest frame, uniform in
+    log((b_+ + cos)/(b_- - cos)), which cancels both lepton propagators 1/(b_- - cos) and 1/(b_+ + cos),
+    b = (Q2 + 2 q0 E)/(2 |q||p|) > 1 of each lepton.
     """
     root_s = jnp.sqrt(s_hat)
     E_k = (s_hat + Q2) / (2.0 * root_s)
@@ -126,13 +126,15 @@ def lepton_system(
 
     q_rest = _boost(pair, m_ll, q, to_rest=True)
     q_momentum = jnp.sqrt((q_rest[1:] ** 2).sum(0))
-    beta = 2.0 * q_momentum * momentum / (Q2 + 2.0 * q_rest[0] * E_minus)
-    beta = jnp.clip(beta, 1e-8, 1.0 - 1e-15)
-    t_edge = jnp.arctanh(beta)
-    t = t_edge * (2.0 * cos_unit - 1.0)
-    cos_theta = jnp.tanh(t) / beta
+    scale = 2.0 * q_momentum * momentum
+    b_minus = jnp.clip((Q2 + 2.0 * q_rest[0] * E_minus) / scale, 1.0 + 1e-15, 1e6)
+    b_plus = jnp.clip((Q2 + 2.0 * q_rest[0] * (m_ll - E_minus)) / scale, 1.0 + 1e-15, 1e6)
+    low = jnp.log((b_plus - 1.0) / (b_minus + 1.0))
+    high = jnp.log((b_plus + 1.0) / (b_minus - 1.0))
+    w = jnp.exp(low + (high - low) * cos_unit)
+    cos_theta = (w * b_minus - b_plus) / (1.0 + w)
+    dcos = (high - low) / (1.0 / (b_plus + cos_theta) + 1.0 / (b_minus - cos_theta)) / 2.0
     sin_theta = jnp.sqrt(jnp.maximum(1.0 - cos_theta**2, 0.0))
-    dcos = t_edge / (beta * jnp.cosh(t) ** 2)  # (dcos/2) / dcos_unit
 
     axis = q_rest[1:] / q_momentum[None]  # in the x-z plane, like every vector so far
     in_plane = jnp.stack([axis[2], zero, -axis[0]])

@@ -1,0 +1,195 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fixtures_physics import DIMUON, density, dimuon_table, direct_sample, fold, kernel_total, mixed_table
+
+from tridentjax.cross_section import total_cross_section
+from tridentjax.currents import Channel
+from tridentjax.kernel import SMALLEST_MEDIATOR_MASS, build_kernel, energy_weights
+from tridentjax.leptonic_table import LARGEST_ENERGY, leptonic_density, load_leptonic_table
+from tridentjax.matrix_element import leptonic_amplitudes, photon_density
+from tridentjax.nuclei import load_nucleus
+from tridentjax.phase_space import DIMENSION, PhaseSpacePoints, lepton_system, m2_max, pair_mass2, threshold_energy
+from tridentjax.quadrature import sobol_rule
+from tridentjax.targets import nucleon_regime, nucleus_regimes
+
+density_at_a_point = eqx.filter_jit(leptonic_density)
+MASSES = [1e-3, 0.05, 1.0, 30.0, 1000.0]
+
+
+def coherent(name, form_factor="helm"):
+    return nucleus_regimes(load_nucleus(name, form_factor))[0]
+
+
+@pytest.mark.parametrize(
+    ("regime", "E_nu"),
+    [
+        (coherent("Ar40"), 2.7),
+        (coherent("Pb208"), 43.0),
+        (nucleon_regime("proton", 18, 0.235), 6.3),
+    ],
+    ids=["Ar40", "Pb208", "bound-proton"],
+)
+def test_kernel_equals_direct_integral(regime, E_nu):
+    estimate = total_cross_section(DIMUON, regime, E_nu, rtol=5e-4, points=2**14, seed=2)
+    pulls = (kernel_total(dimuon_table(), regime, E_nu) - np.asarray(estimate.value)) / np.asarray(estimate.error)
+    assert np.abs(pulls).max() < 3
+
+
+def test_unequal_masses_against_the_direct_integral():
+    """nu_mu -> nu_e mu- e+: collinear positrons, and an interference term that is not zero."""
+    regime, channel = coherent("Fe56"), mixed_table().channel
+    estimate = total_cross_section(channel, regime, 9.1, rtol=5e-3, points=2**14)
+    exact = kernel_total(mixed_table(), regime, 9.1)
+    assert np.abs((exact - np.asarray(estimate.value)) / np.asarray(estimate.error)).max() < 3
+    assert abs(exact[2]) > 5 * float(estimate.error[2])
+
+
+def propagator_averages(table, regime, E_nu):
+    """<1/(K2+M^2)> and <1/(K2+M^2)^2> over the VV and AA densities, for every mass."""
+    rho = fold(density(table, E_nu, regime.mass), table, regime)[:2]
+    propagator = 1 / (np.asarray(table.K2) + np.square(MASSES)[:, None])
+    return np.stack([rho @ propagator.T, rho @ propagator.T**2]) / rho.sum(-1)[None, :, None]
+
+
+@pytest.mark.parametrize(
+    ("regime", "E_nu"), [(coherent("Ar40"), 10.0), (nucleon_regime("proton"), 3.9)], ids=["Ar", "p"]
+)
+def test_mediator_averages_against_the_uncompressed_sum(regime, E_nu):
+    propagator = lambda K2: 1 / (K2 + jnp.square(jnp.asarray(MASSES))[:, None])  # noqa: E731
+
+    @jax.jit
+    def one(nodes):
+        rule = type(template)(nodes, template.weights)
+        K2, weight = direct_sample(DIMUON, regime, jnp.asarray(E_nu), rule)
+        p = propagator(K2[None])
+        return jnp.stack([weight[:2] @ p.T, weight[:2] @ (p**2).T]), weight[:2].sum(-1)
+
+    template = sobol_rule(2**14, DIMENSION, 0)
+    sums, totals = (
+        np.stack(x) for x in zip(*(one(sobol_rule(2**14, DIMENSION, s).nodes) for s in range(40, 72)), strict=True)
+    )
+    ratio = sums.mean(0) / totals.mean(0)[None, :, None]
+    # error of a ratio of means over 32 scrambles
+    residual = (sums - ratio[None] * totals[:, None, :, None]) / totals.mean(0)[None, None, :, None]
+    error = residual.std(0, ddof=1) / np.sqrt(32)
+    assert (error[0] / ratio[0]).max() < 2e-3
+    ours = propagator_averages(dimuon_table(), regime, E_nu)
+    assert np.abs((ours - ratio) / error).max() < 4.0  # 20 numbers
+    assert (error[0] < 2e-3 * ratio[0]).all() and (error[1] < 2e-2 * ratio[1]).all()
+
+
+def test_heavy_mediator_is_a_contact_interaction():
+    averages = propagator_averages(dimuon_table(), coherent("Ar40"), 10.0)
+    np.testing.assert_allclose(averages[0, :, -1] * 1000.0**2, 1.0, rtol=1e-4)
+    np.testing.assert_allclose(averages[1, :, -1] * 1000.0**4, 1.0, rtol=1e-4)
+    assert SMALLEST_MEDIATOR_MASS == 1e-3
+
+
+def test_small_momentum_transfer():
+    """rho_VV ~ K2 (conserved current), rho_AA -> constant, physics.md section 3; first node left out."""
+    rho = fold(density(dimuon_table(), 12.0, coherent("Fe56").mass), dimuon_table(), coherent("Fe56"))
+    K2 = np.asarray(dimuon_table().K2)
+    small = (K2 < 1e-6) & (K2 > 2e-10)
+    slopes = np.diff(np.log(rho[:2, small] / K2[small]), axis=1) / np.diff(np.log(K2[small]))
+    np.testing.assert_allclose(slopes[0], 1.0, atol=0.02)
+    np.testing.assert_allclose(slopes[1], 0.0, atol=0.02)
+
+
+def test_interference_vanishes_exactly_for_equal_masses():
+    for E_nu, mass in [(3.1, 37.2), (88.0, 0.938)]:
+        assert not np.asarray(density(dimuon_table(), E_nu, mass))[2].any()
+    kernel = build_kernel(dimuon_table(), 37.2, (0.5, 30.0), hadronic=1)
+    assert kernel.structures == ("VV", "AA") and kernel.sigma.shape[:2] == (2, 1)
+    assert mixed_table().symmetric is False
+    assert build_kernel(mixed_table(), 37.2, (0.5, 30.0), energies=4).structures == ("VV", "AA", "VA")
+
+
+def one_point(channel, Q2=3e-3, s_hat=0.9, K2=0.07):
+    return np.asarray(density_at_a_point(channel, jnp.asarray(Q2), jnp.asarray(s_hat), jnp.asarray(K2)))
+
+
+@pytest.mark.parametrize("pair", [("mu", "mu"), ("e", "mu"), ("mu", "e")])
+def test_charge_conjugation_of_the_photon_densities(pair):
+    """l- <-> l+ or nu <-> antinu flips VA only; both together change nothing."""
+    original = one_point(Channel("mu", *pair))
+    sign = np.array([1, 1, -1])[:, None]
+    np.testing.assert_allclose(one_point(Channel("mu", *pair[::-1])), sign * original, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(one_point(Channel("mu", *pair, True)), sign * original, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(one_point(Channel("mu", *pair[::-1], True)), original, rtol=1e-6, atol=1e-12)
+
+
+def test_antineutrino_table_is_that_of_the_conjugate_channel():
+    anti = load_leptonic_table(Channel("mu", "e", "mu", antineutrino=True))
+    np.testing.assert_array_equal(anti.density, mixed_table().density)
+    assert anti.channel.antineutrino
+
+
+@pytest.mark.parametrize("channel", [DIMUON, Channel("mu", "mu", "e")])
+def test_gauss_rule_of_the_photon_densities_against_many_points(channel):
+    """Sobol points over (m2, cos, phi), with none of the Gauss rule's assumptions."""
+    Q2, s_hat, K2 = 3e-3, 0.9, 0.07
+
+    @jax.jit
+    def sample(nodes):
+        full = lambda x: jnp.full(nodes.shape[0], x)  # noqa: E731
+        low, high = pair_mass2(channel), m2_max(*(jnp.asarray(x) for x in (s_hat, Q2, K2)))
+        m2 = low + (high - low) * nodes[:, 0]
+        momenta, weight = lepton_system(
+            channel, full(Q2), full(s_hat), m2, full(K2), nodes[:, 1], 2 * jnp.pi * nodes[:, 2]
+        )
+        points = PhaseSpacePoints(full(Q2), full(s_hat), m2, full(K2), *momenta, full(0.0), weight * (high - low))
+        return photon_density(leptonic_amplitudes(channel, points)) @ points.jacobian / nodes.shape[0]
+
+    samples = np.stack([sample(sobol_rule(2**13, 3, seed).nodes) for seed in range(16)])
+    error = samples.std(0, ddof=1) / 4
+    assert (error[:2] < 1e-3 * samples.mean(0)[:2]).all()
+    np.testing.assert_allclose(one_point(channel), samples.mean(0), atol=4 * error.max(), rtol=1e-3)
+
+
+# energy interpolation -----------------------------------------------------------------------------
+def total_of_kernel(kernel, regime, E_nu):
+    contracted = jnp.einsum("shejk,hj->se", kernel.sigma, regime.structure(kernel.Q2))
+    return energy_weights(kernel, E_nu) @ contracted.T
+
+
+def argon_kernel():
+    regime = coherent("Ar40", "default")
+    return build_kernel(dimuon_table(), regime.mass, (0.05, 400.0), regime.hadronic, regime.largest_Q2), regime
+
+
+def test_energy_interpolation():
+    kernel, regime = argon_kernel()
+    energies = np.array([1.07, 1.9, 4.3, 11.1, 37.0, 151.0, 390.0])
+    exact = np.stack([kernel_total(dimuon_table(), regime, E)[:2] for E in energies])
+    np.testing.assert_allclose(total_of_kernel(kernel, regime, jnp.asarray(energies)), exact, rtol=1e-4)
+
+
+def test_energy_interpolation_near_threshold():
+    """Below 1 GeV the rate is tiny; it must stay positive, small and reasonable."""
+    kernel, regime = argon_kernel()
+    energies = np.array([0.32, 0.45, 0.7])
+    exact = np.stack([kernel_total(dimuon_table(), regime, E)[:2] for E in energies])
+    np.testing.assert_allclose(total_of_kernel(kernel, regime, jnp.asarray(energies)), exact, rtol=2e-2)
+
+
+def test_kernel_is_exactly_zero_at_and_below_threshold():
+    kernel, regime = argon_kernel()
+    threshold = threshold_energy(DIMUON, regime.mass)
+    below = total_of_kernel(kernel, regime, jnp.asarray([threshold, 0.9 * threshold, 0.01, 0.0]))
+    np.testing.assert_array_equal(below, np.zeros((4, 2)))
+    assert (np.asarray(total_of_kernel(kernel, regime, jnp.asarray([1.02 * threshold]))) >= 0).all()
+
+
+def test_kernel_range_starts_above_threshold():
+    kernel, regime = argon_kernel()
+    assert kernel.energy_range == pytest.approx((1.2 * threshold_energy(DIMUON, regime.mass), 400.0))
+    assert float(kernel.Q2[-2]) < regime.largest_Q2
+
+
+@pytest.mark.parametrize("energy_range", [(0.01, 0.1), (5.0, 5.0), (1.0, 2 * LARGEST_ENERGY), (7.0, float("nan"))])
+def test_bad_energy_range_is_refused(energy_range):
+    with pytest.raises(ValueError, match=r"build_kernel: energy_range = .* allowed: within \(0.2119, 6000\] GeV"):
+        build_kernel(dimuon_table(), 37.2, energy_range)
