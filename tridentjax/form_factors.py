@@ -232,5 +232,5 @@ def pauli_blocking(
     q2 = Q2 * (1.0 + Q2 / (4.0 * nucleon_mass**2))
     blocked = q2 < 4.0 * jnp.asarray(p_fermi) ** 2
     x2 = jnp.where(blocked, q2, 1.0) / jnp.where(p_fermi > 0.0, 4.0 * jnp.asarray(p_fermi) ** 2, 1.0)
-    x = jnp.sqrt(jnp.where(x2 > 0.0, x2, 1.0)) * (x2 > 0.0)
+    x = jnp.where(x2 > 0.0, jnp.sqrt(jnp.where(x2 > 0.0, x2, 1.0)), 0.0)
     return jnp.where(blocked, 1.5 * x - 0.5 * x**3, 1.0)

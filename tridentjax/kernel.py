@@ -125,7 +125,18 @@ def build_kernel(
     structures = STRUCTURES[:2] if table.symmetric else STRUCTURES
     sigma = _all_energies(sliced, jnp.asarray(energy), target_mass)[:, : len(structures), :hadronic]
     sigma = jnp.moveaxis(sigma, 0, 2)
-    return Kernel(jnp.asarray(energy), sliced.Q2, table.K2, sigma, table.channel, structures, target_mass, (low, high))
+    # the highest energy of the range sets the smallest Q2 that is reached
+    first = int(np.argmax(np.any(np.asarray(sigma) != 0.0, axis=(0, 1, 2, 4))))
+    return Kernel(
+        jnp.asarray(energy),
+        sliced.Q2[first:],
+        table.K2,
+        sigma[:, :, :, first:],
+        table.channel,
+        structures,
+        target_mass,
+        (low, high),
+    )
 
 
 @jax.jit
