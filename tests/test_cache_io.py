@@ -127,7 +127,7 @@ def test_run_folder_refusals(tmp_path):
         run_folder(tmp_path / "full", resume=False, force=False)
     with pytest.raises(InputError, match="is a file; give a folder"):
         run_folder(tmp_path / "file", resume=False, force=True)
-    with pytest.raises(InputError, match="cannot write to run folder .*choose another --out"):
+    with pytest.raises(InputError, match=r"cannot write to run folder .*choose another --out"):
         run_folder(tmp_path / "file" / "below", resume=False, force=False)
     assert not (tmp_path / "new").exists()
     assert run_folder(tmp_path / "full", resume=True, force=False).is_dir()
@@ -137,7 +137,7 @@ def test_run_folder_refusals(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_run_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="cannot write to run folder .*Permission denied"):
+    with pytest.raises(InputError, match=r"cannot write to run folder .*Permission denied"):
         run_folder(tmp_path / "new", resume=False, force=False)
 
 

@@ -163,7 +163,7 @@ def test_hash_counts_physics_only():
 def test_hash_does_not_depend_on_the_order_of_the_file(tmp_path):
     lines = GOOD.splitlines(keepends=True)
     one = load_config(write(tmp_path))
-    other = load_config(write(tmp_path, "".join(lines[:4] + [lines[5], lines[4]] + lines[6:])))
+    other = load_config(write(tmp_path, "".join([*lines[:4], lines[5], lines[4], *lines[6:]])))
     assert physics_hash(resolved(one)) == physics_hash(resolved(other))
 
 

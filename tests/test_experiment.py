@@ -113,7 +113,7 @@ def test_own_experiment_with_its_own_flux_beside_it(tmp_path, monkeypatch):
 
 
 def test_unknown_experiment_has_a_suggestion():
-    with pytest.raises(InputError, match="unknown experiment 'cfr'; did you mean 'ccfr'.*or give the path"):
+    with pytest.raises(InputError, match=r"unknown experiment 'cfr'; did you mean 'ccfr'.*or give the path"):
         load_experiment("cfr")
 
 
