@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import platform
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,11 +53,11 @@ def cached_arrays(name: str, inputs: str, compute: Callable[[], dict[str, np.nda
     """
     path = cache_folder() / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError) as error:
         logger.warning("ignoring damaged cache file %s (%s); computing it again", path, error)
     arrays = compute()
     try:

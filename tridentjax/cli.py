@@ -41,6 +41,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             for fault in error.faults:
                 typer.echo(f"error: {fault}", err=True)
             raise typer.Exit(2) from None
+        except typer.Exit:  # a RuntimeError to Python: let the exit code through
+            raise
         except KeyboardInterrupt:
             typer.echo("interrupted; finished blocks are saved, continue with --resume", err=True)
             raise typer.Exit(130) from None

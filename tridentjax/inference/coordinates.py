@@ -93,7 +93,9 @@ def locate_edge(log_likelihood: object, prior: Prior, rise: float, steps: int = 
     low, high = prior.flat_range()
     start = log_likelihood(low)  # type: ignore[operator]
 
-    def halve(_: int, bracket: tuple[Float[Array, ""], Float[Array, ""]]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def halve(
+        _: object, bracket: tuple[Float[Array, ""], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         lower, upper = bracket
         middle = (lower + upper) / 2.0
         excluded = 2.0 * (start - log_likelihood(middle)) > rise  # type: ignore[operator]

@@ -221,12 +221,12 @@ def _load_checkpoint(path: Path | None, template: Any, identity: str) -> tuple[A
     if path is None or not path.is_file():
         raise InputError([f"nothing to resume: no checkpoint {str(path)!r}; leave out --resume to start the run"])
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(str(arrays["meta"]))
         leaves, structure = jax.tree.flatten(template)
         restored = [arrays[f"leaf_{i:03d}"] for i in range(len(leaves))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
         raise InputError(
             [
                 f"checkpoint {str(path)!r} is damaged or not one of ours ({type(error).__name__}: {error}); "
