@@ -46,6 +46,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             typer.echo("interrupted; finished blocks are saved, continue with --resume", err=True)
             raise typer.Exit(130) from None
+        except ValueError as error:  # refused by the library below the checks of the input
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
         except (RuntimeError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from None

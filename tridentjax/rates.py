@@ -17,7 +17,7 @@ from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.experiment import Experiment
 from tridentjax.flux import Flux
 from tridentjax.kernel import Kernel, build_kernel, energy_weights
-from tridentjax.leptonic_table import load_leptonic_table
+from tridentjax.leptonic_table import LARGEST_ENERGY, load_leptonic_table
 from tridentjax.nuclei import vary_density
 from tridentjax.targets import Coherent, Incoherent, Regime, nucleus_regimes
 from tridentjax.theories import Parameters, TheoryFunction, sm
@@ -89,7 +89,7 @@ def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
     """
     table = load_leptonic_table(experiment.channel(experiment.fluxes[0]))
     low = min(flux.range[0] for flux in experiment.fluxes) / _STRETCH_MARGIN
-    high = max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN
+    high = min(max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN, LARGEST_ENERGY)
     kernels: dict[str, Kernel] = {}
     for nucleus, regimes in zip(experiment.nuclei, _regimes(experiment), strict=True):
         for regime in regimes:

@@ -9,13 +9,9 @@ from jaxtyping import Array, Float
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.experiment import Experiment, Nuisance
 from tridentjax.inference.coordinates import Edge, Prior
-from tridentjax.likelihood import log_likelihood
+from tridentjax.likelihood import log_likelihood, normal_log_density
 from tridentjax.rates import Chain, Nuisances, Response, fold, rate_ratio
 from tridentjax.theories import TheoryFunction
-
-_EDGE_NODES = 24
-_SAME_DATA = ({"nutev", "nutev_1998"}, {"charm2", "charm2_0p64"})
-_UNITS = {"flux_tilt": "1", "sin2_theta_w": "1"}
 
 
 class Model(eqx.Module):
@@ -94,8 +90,6 @@ def _centre(name: str, model: Model) -> float:
 
 def _background_prior(experiment: Experiment, values: dict[str, Float[Array, ""]]) -> Float[Array, ""] | float:
     """The constraint on a sampled background is its prior already; take it out of the likelihood."""
-    from tridentjax.likelihood import normal_log_density
-
     background = values.get(f"background_{experiment.name}")
     if background is None:
         return 0.0
