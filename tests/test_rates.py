@@ -280,6 +280,7 @@ def whole_chain(x):
 def test_gradients_of_the_whole_chain():
     """All nine parameters: mass, g, weak angle and six nuisances."""
     x = jnp.asarray([0.11, 1.9e-3, 0.2343, *GENERIC])
+    chain("ccfr")  # kernels are built outside of any trace
     function = jax.jit(whole_chain)
     forward, reverse = jax.jit(jax.jacfwd(whole_chain))(x), jax.jit(jax.grad(whole_chain))(x)
     assert np.isfinite(reverse).all() and (np.abs(np.asarray(reverse)) > 1e-7).all()

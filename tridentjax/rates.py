@@ -86,8 +86,15 @@ def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
     Raises
     ------
     RuntimeError : 32-bit floats.
+    ValueError : neutrinos and antineutrinos on a pair of different leptons, whose kernels differ.
     """
-    table = load_leptonic_table(experiment.channel(experiment.fluxes[0]))
+    channels = [experiment.channel(flux) for flux in experiment.fluxes]
+    if experiment.lepton_minus != experiment.lepton_plus and len({channel.antineutrino for channel in channels}) > 1:
+        raise ValueError(
+            f"{experiment.name}: {experiment.lepton_minus}- {experiment.lepton_plus}+ with both neutrino and "
+            "antineutrino fluxes; give one file for each"
+        )
+    table = load_leptonic_table(channels[0])
     low = min(flux.range[0] for flux in experiment.fluxes) / _STRETCH_MARGIN
     high = min(max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN, LARGEST_ENERGY)
     kernels: dict[str, Kernel] = {}
