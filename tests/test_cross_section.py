@@ -110,3 +110,11 @@ def test_nucleus_of_charge_one_is_a_proton_without_magnetic_moment():
         rtol=1e-12,
         atol=1e-60,
     )
+
+
+@pytest.mark.parametrize("above", [1e-14, 1e-9, 1e-4])
+def test_a_hair_above_threshold_is_finite(above):
+    channel, regime = Channel("mu", "mu", "mu"), nucleon_regime("neutron")
+    energy = threshold_energy(channel, regime.mass) * (1.0 + above)
+    estimate = total_cross_section(channel, regime, energy, rtol=0.05, points=2**9)
+    assert np.all(np.isfinite(np.asarray(estimate.value))) and float(estimate.sigma) >= 0.0

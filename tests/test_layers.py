@@ -13,8 +13,8 @@ def test_import_contract_is_kept():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_import_does_not_touch_the_precision_of_jax():
-    code = "import jax, tridentjax; assert jax.numpy.zeros(()).dtype == jax.numpy.float32"
+def in_single_precision(code):
+    """Standard output of a Python program in a fresh process with 32-bit floats."""
     result = subprocess.run(
         [sys.executable, "-c", code],
         env={"JAX_ENABLE_X64": "0", "PATH": ""},
@@ -23,6 +23,12 @@ def test_import_does_not_touch_the_precision_of_jax():
         check=False,
     )
     assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_import_does_not_touch_the_precision_of_jax():
+    code = "import jax, tridentjax; assert jax.numpy.zeros(()).dtype == jax.numpy.float32"
+    in_single_precision(code)
 
 
 def test_single_precision_is_refused():
@@ -45,15 +51,7 @@ for function in (
     else:
         print("not refused")
 """
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"JAX_ENABLE_X64": "0", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
+    lines = in_single_precision(code).splitlines()
     assert [line.split()[0] for line in lines] == [
         "total_cross_section",
         "build_leptonic_table",

@@ -151,7 +151,9 @@ def total_cross_section(
     require_float64("total_cross_section")
     if not (np.isfinite(E_nu) and E_nu > 0.0):
         raise ValueError(f"neutrino energy {E_nu} GeV; allowed: positive and finite")
-    if E_nu <= threshold_energy(channel, regime.mass) or not channel.outgoing_neutrinos:
+    # within rounding of threshold the kinematic limits cross; the rate there is zero to any precision
+    closed = threshold_energy(channel, regime.mass) * (1.0 + 1e-10)
+    if E_nu <= closed or not channel.outgoing_neutrinos:
         return Estimate(jnp.zeros(3), jnp.zeros(3), jnp.zeros(()), jnp.zeros(()), 0)
     # arrays, not Python floats, so that every energy and coupling reuses one compilation
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
@@ -161,7 +163,8 @@ def total_cross_section(
         values = np.stack([integrate(channel, regime, energy, rule, theory, given) for rule in rules])
         mean, error = values.mean(0), _ERROR_SCALE * values.std(0, ddof=1) / np.sqrt(_REPLICAS)
         both = values[:, :2].sum(1)
-        relative = _ERROR_SCALE * both.std(ddof=1) / np.sqrt(_REPLICAS) / both.mean()
+        # a hair above threshold every weight rounds to zero
+        relative = _ERROR_SCALE * both.std(ddof=1) / np.sqrt(_REPLICAS) / max(both.mean(), 1e-300)
         if relative <= rtol:
             mean, error = jnp.asarray(mean), jnp.asarray(error)
             return Estimate(mean[:3], error[:3], mean[3], error[3], points * _REPLICAS)

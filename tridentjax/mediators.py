@@ -3,7 +3,7 @@
     L = Z'_a ( g_nu nubar g^a P_L nu + lbar g^a (g_V - g_A g5) l )
     delta g_V(K2) = g_nu g_V / (sqrt2 G_F (M^2 + K2)),  delta g_A likewise                       (1)
 
-Altmannshofer et al., PRL 113 (2014) 091801, Eq. (9) is the K2 -> 0 limit; their g' enters squared, so the
+Altmannshofer et al., PRL 113 (2014) 091801, give the K2 -> 0 limit; their g' enters squared, so the
 shift of L_mu - L_tau is positive. Like-sign couplings add to the Standard Model. A momentum transfer
 between neutrinos is spacelike: there is no resonance and no width.
 """

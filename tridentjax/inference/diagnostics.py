@@ -11,7 +11,7 @@ QUANTILES = (0.05, 0.16, 0.5, 0.84, 0.95)
 
 
 def rank_normalise(draws: np.ndarray) -> np.ndarray:
-    """Normal scores of the pooled ranks, shape (chain, draw); Vehtari et al. 2021, Eq. (14)."""
+    """Normal scores of the pooled ranks, shape (chain, draw); as in Vehtari et al. 2021."""
     ranks = rankdata(draws, method="average").reshape(draws.shape)
     return ndtri((ranks - 0.375) / (draws.size + 0.25))
 
