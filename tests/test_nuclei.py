@@ -143,6 +143,10 @@ def test_nuisances_of_the_density():
         (("Ar40", "fermi2", {"c": -3.0}), r"form factor parameter c = -3.0; allowed: a positive length in fm"),
         (("Ar40", "woods-saxon", {"a": 0.0}), r"form factor parameter a = 0.0; allowed: a positive length"),
         (("Ar40", "helm", {"R0": float("nan")}), r"form factor parameter R0 = nan"),
+        (
+            ("H1", "default", None, 0.2),
+            r"H1 is a free proton, never Pauli-blocked, received p_fermi = 0.2 GeV; allowed: 0",
+        ),
         (("H1", "helm"), r"H1 has no coherent form factor, received 'helm'"),
     ],
 )
@@ -155,6 +159,9 @@ def test_several_faults_are_reported_at_once():
     with pytest.raises(InputError) as caught:
         load_nucleus("Ar40", "fermi3", {"c": -1.0, "zz": 0.5, "z": 99.0})
     assert len(caught.value.faults) == 3
+    with pytest.raises(InputError) as caught:
+        load_nucleus("Pb207", "helmm", None, 1.2)
+    assert [fault[:12] for fault in caught.value.faults] == ["p_fermi = 1.", "unknown form"]
     with pytest.raises(InputError) as caught:
         load_nucleon("deuteron", "bbba07")
     assert [fault.split(";")[0] for fault in caught.value.faults] == [

@@ -8,7 +8,8 @@ import equinox as eqx
 from tridentjax.currents import Channel
 from tridentjax.faults import InputError, unknown
 from tridentjax.flux import Flux, load_flux
-from tridentjax.nuclei import Nucleus, load_nucleus
+from tridentjax.materials import Material, element_isotopes, load_material, mix
+from tridentjax.nuclei import Nucleus, nucleus_row
 from tridentjax.tables import data_folder, read_yaml
 
 
@@ -82,7 +83,8 @@ def experiment_path(name: str | Path) -> Path:
 def load_experiment(name: str | Path) -> Experiment:
     """Read an experiment by packaged name or path.
 
-    Flux tables are looked up among the packaged ones, then relative to the file.
+    Flux tables are looked up among the packaged ones, then relative to the file. Elements and materials are
+    expanded into their nuclides, each of which appears once.
 
     Raises
     ------
@@ -94,20 +96,23 @@ def load_experiment(name: str | Path) -> Experiment:
     spec = validate(ExperimentSpec, read_yaml(path), path.name)
     faults: list[str] = []
     fluxes = [_collect(faults, f"{path.name}: flux: ", load_flux, _table(path, f.table), f.species) for f in spec.flux]
-    nuclei = [_collect(faults, f"{path.name}: target: ", load_nucleus, t.nucleus) for t in spec.target]
+    materials = [_collect(faults, f"{path.name}: target.{i}: ", _target, t) for i, t in enumerate(spec.target)]
     units = {flux.unit for flux in fluxes if flux is not None}
     if len(units) > 1:
         faults.append(f"{path.name}: flux tables have different units {sorted(units)}; they cannot be added")
+    target: Any = None
+    if all(material is not None for material in materials):
+        shares = [entry.mass_fraction for entry in spec.target]
+        target = _collect(faults, f"{path.name}: target: ", mix, spec.name, materials, shares)
     if faults:
         raise InputError(faults)
-    numbers = [target.mass_fraction / nucleus.A for target, nucleus in zip(spec.target, nuclei, strict=True)]
     nuisances = {
         key: Nuisance(width.width, NUISANCES[key] == "log_sd", width.status) for key, width in spec.nuisances.items()
     }
     return Experiment(
         tuple(fluxes),
-        tuple(nuclei),
-        tuple(number / sum(numbers) for number in numbers),
+        target.nuclei,
+        target.number_fractions,
         _measurement(spec.measurement),
         nuisances,
         spec.channel.lepton_minus,
@@ -117,6 +122,16 @@ def load_experiment(name: str | Path) -> Experiment:
         spec.title,
         spec.reference,
     )
+
+
+def _target(entry: Any) -> Material:
+    """One entry of the target; a name under the wrong key is refused."""
+    if entry.nucleus is not None:
+        nucleus_row(entry.nucleus)
+    if entry.element is not None:
+        element_isotopes(entry.element)
+    name = entry.nucleus or entry.element or entry.material
+    return load_material(name, entry.form_factor, entry.form_factor_parameters, entry.p_fermi)
 
 
 def _table(path: Path, table: str) -> str | Path:

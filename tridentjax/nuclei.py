@@ -120,18 +120,25 @@ def load_nucleus(
     InputError : unknown nucleus, form factor or parameter, or a nucleus without the requested density.
     """
     row = nucleus_row(name)
+    faults = []
     if p_fermi is not None and not 0.0 <= p_fermi < 1.0:
-        raise InputError([f"p_fermi = {p_fermi} GeV; allowed: 0 (free) to 1"])
+        faults.append(f"p_fermi = {p_fermi} GeV; allowed: 0 (free) to 1")
     A = int(row["A"])
-    fit = None
+    factor = fit = None
     if name != "H1":
-        factor = build_form_factor(name, form_factor, parameters or {})
+        try:
+            factor = build_form_factor(name, form_factor, parameters or {})
+        except InputError as error:
+            faults += error.faults
         roles = {row["role"]: row for row in density_rows(name)}
         fit = _density(roles.get("fermi", roles["helm"]))
-    elif form_factor != "default" or parameters:
-        raise InputError([f"H1 has no coherent form factor, received {form_factor!r}; its proton is a free nucleon"])
     else:
-        factor = None
+        if p_fermi:
+            faults.append(f"H1 is a free proton, never Pauli-blocked, received p_fermi = {p_fermi} GeV; allowed: 0")
+        if form_factor != "default" or parameters:
+            faults.append(f"H1 has no coherent form factor, received {form_factor!r}; its proton is a free nucleon")
+    if faults:
+        raise InputError(faults)
     p_F = float(row["p_fermi"]) if p_fermi is None else p_fermi
     return Nucleus(factor, fit, int(row["Z"]), A, float(row["mass"]), p_F, name)  # type: ignore[arg-type]
 

@@ -34,11 +34,30 @@ class FluxSpec(Strict):
     table: str
 
 
-class TargetSpec(Strict):
-    """One nuclide and its share of the target mass."""
+# the names of `nuclei.FORM_FACTORS`, repeated so that checking a file needs no JAX
+FormFactorName = Literal["default", "fermi2", "fermi3", "gaussian3", "fourier-bessel", "helm", "woods-saxon"]
 
-    nucleus: str
-    mass_fraction: Annotated[FiniteFloat, Field(gt=0.0, le=1.0)]
+
+class TargetSpec(Strict):
+    """One nuclide, natural element or material, its share of the target mass and its nuclear model.
+
+    `material` is a packaged name or a composition 'O:0.4667,Si:0.3389,...'; `p_fermi` is in GeV.
+    """
+
+    nucleus: str | None = None
+    element: str | None = None
+    material: str | None = None
+    mass_fraction: Annotated[FiniteFloat, Field(gt=0.0, le=1.0)] = 1.0
+    form_factor: FormFactorName = "default"
+    form_factor_parameters: dict[str, FiniteFloat] = {}
+    p_fermi: Annotated[FiniteFloat, Field(ge=0.0, lt=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "TargetSpec":
+        given = [key for key in ("nucleus", "element", "material") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of nucleus, element and material, received {given or 'none'}")
+        return self
 
 
 class NuisanceSpec(Strict):
