@@ -165,7 +165,7 @@ def test_sigma_reports_all_faults_at_once():
         "--gv", 1, "--theory", "zprim", "--set", "mass", "--p-fermi", 7,
     )  # fmt: skip
     for fault in (
-        "unknown target 'Ar41'", "--energy -1.0", "did you mean 'numu'", "--leptons 'mumu'", "--rtol 3.0",
+        "unknown material, element or nuclide 'Ar41'", "--energy -1.0", "did you mean 'numu'", "--leptons 'mumu'", "--rtol 3.0",
         "--gv and --ga go together", "did you mean 'zprime'", "'mass': expected name=number", "--p-fermi 7.0",
     ):  # fmt: skip
         assert fault in text, fault

@@ -153,9 +153,12 @@ def test_massless_limit_has_no_chirality_flip():
     points = random_points(channel, E_nu, PROTON)
     density = np.asarray(photon_density(amplitudes_jitted(channel, points)))[:, 0]
     gap = [2 * minkowski(points.q, p) + points.Q2 for p in (points.p_minus, points.p_plus)]
-    hard = np.asarray((points.m2_ll > 0.05) & (jnp.abs(gap[0]) > 0.01) & (jnp.abs(gap[1]) > 0.01))
+    far = [jnp.abs(x) > 0.05 * points.s_hat for x in gap]  # from both collinear peaks, where m^2/D enters
+    hard = np.asarray((points.m2_ll > 0.05) & far[0] & far[1])
     assert hard.sum() > 20
-    np.testing.assert_allclose(density[0][hard], density[1][hard], rtol=1e-3)
+    # the flip term is of its own size m^2, not proportional to a density that passes through a zero
+    flip = 1e-5 * np.median(density[0][hard])
+    np.testing.assert_allclose(density[0][hard], density[1][hard], rtol=1e-3, atol=flip)
 
 
 def test_massive_leptons_do_flip():

@@ -25,7 +25,11 @@ Device = Annotated[str, typer.Option("--device", help="cpu or gpu; default: what
 Settings = Annotated[list[str], typer.Option("--set", help="name=value, repeatable.")]
 Neutrino = Annotated[str, typer.Option(help="nue, numu, nutau, antinue, antinumu or antinutau.")]
 Leptons = Annotated[str, typer.Option(help="Negative then positive lepton: mu-mu+, e-e+, mu-e+, ...")]
-Kind = Literal["configs", "experiments", "theories", "nuclei", "fluxes", "form-factors"]
+CutOption = Annotated[
+    list[str],
+    typer.Option("--cut", help="OBSERVABLE=MIN:MAX[:RESOLUTION] in GeV or rad, repeatable; see `list observables`."),
+]
+Kind = Literal["configs", "experiments", "theories", "nuclei", "fluxes", "form-factors", "materials", "observables"]
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,7 +125,9 @@ def show(name: str, json: Json = False) -> None:
 @app.command()
 @guarded
 def sigma(
-    target: Annotated[str, typer.Option(help="Nucleus (Ar40, Fe56, ...), proton or neutron.")],
+    target: Annotated[
+        str, typer.Option(help="Ar40, Fe (natural), steel, water, 'O:0.53,Si:0.47' (by mass), proton or neutron.")
+    ],
     energy: Annotated[list[float], typer.Option(help="Neutrino energy in GeV, repeatable.")],
     neutrino: Neutrino = "numu",
     leptons: Leptons = "mu-mu+",
@@ -136,21 +142,27 @@ def sigma(
     ga: Annotated[float | None, typer.Option(help="Constant g_A instead of a theory's.")] = None,
     theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
     settings: Settings = [],  # noqa: B006
+    cut: CutOption = [],  # noqa: B006
+    boson_propagators: Annotated[
+        bool, typer.Option("--boson-propagators", help="W and Z propagators in sigma, for energies above 1 TeV.")
+    ] = False,
+    spread: Annotated[bool, typer.Option("--spread", help="Also every nuclear and nucleon form factor.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the integration points.", min=0)] = 0,
     json: Json = False,
     device: Device = "",
 ) -> None:
     """Total cross section at fixed energies, in cm^2 (coherent per nucleus, incoherent times Z and N).
 
-    Example: tridentjax sigma --target Ar40 --energy 10 --energy 20
+    Example: tridentjax sigma --target Ar40 --energy 10 --energy 20 --cut E_minus=0.5: --cut theta_minus=:0.3:0.01
     """
     start_jax(device)
-    from tridentjax import predictions
+    from tridentjax import sigma_command
 
-    predictions.sigma(
+    sigma_command.sigma(
         target=target, energies=energy, neutrino=neutrino, leptons=leptons, form_factor=form_factor, ff=ff,
         nucleon_form_factor=nucleon_form_factor, pauli=pauli, p_fermi=p_fermi, rtol=rtol, sin2_theta_w=sin2_theta_w,
-        gv=gv, ga=ga, theory=theory, settings=settings, seed=seed, as_json=json,
+        gv=gv, ga=ga, theory=theory, settings=settings, cuts=cut, boson_propagators=boson_propagators, spread=spread,
+        seed=seed, as_json=json,
     )  # fmt: skip
 
 
@@ -168,9 +180,9 @@ def rate(
     Example: tridentjax rate ccfr --theory zprime --set mass=0.1 --set g=1e-3
     """
     start_jax(device)
-    from tridentjax import predictions
+    from tridentjax import rate_command
 
-    predictions.rate(experiment, theory, settings, json)
+    rate_command.rate(experiment, theory, settings, json)
 
 
 @app.command()
@@ -191,9 +203,9 @@ def couplings(
     Example: tridentjax couplings zprime --set mass=0.1 --set g=1e-3 --K2 0 --K2 0.01
     """
     start_jax(device)
-    from tridentjax import predictions
+    from tridentjax import rate_command
 
-    predictions.couplings(theory, settings, K2, neutrino, leptons, json)
+    rate_command.couplings(theory, settings, K2, neutrino, leptons, json)
 
 
 @app.command()

@@ -7,11 +7,14 @@ import jax
 
 from tridentjax import theories
 from tridentjax._version import __version__
+from tridentjax.arguments import emit
 from tridentjax.cache import cache_folder
 from tridentjax.config import config_names, config_path, load_config
 from tridentjax.experiment import experiment_names, experiment_path
 from tridentjax.faults import InputError, unknown
 from tridentjax.flux import flux_names, flux_path, read_flux_table
+from tridentjax.laboratory import OBSERVABLES
+from tridentjax.materials import element_names, material_names, material_rows
 from tridentjax.nuclei import (
     FORM_FACTORS,
     NUCLEON_FORM_FACTORS,
@@ -19,7 +22,6 @@ from tridentjax.nuclei import (
     nucleus_names,
     nucleus_row,
 )
-from tridentjax.predictions import emit
 from tridentjax.tables import data_folder, read_yaml
 
 
@@ -50,6 +52,11 @@ def list_items(kind: str, as_json: bool) -> None:
         items = {name: _nucleus_line(name) for name in nucleus_names()}
     elif kind == "fluxes":
         items = {name: _flux_line(name) for name in flux_names()}
+    elif kind == "materials":
+        items = {name: _material_line(name) for name in material_names()}
+        items |= {name: "natural element" for name in element_names()}
+    elif kind == "observables":
+        items = {name: f"[{o.unit}] {o.meaning}" for name, o in OBSERVABLES.items()}
     else:
         items = dict(FORM_FACTORS) | {f"nucleon {name}": "nucleon form factors" for name in NUCLEON_FORM_FACTORS}
     content = {"items": [{"name": name, "source": source} for name, source in items.items()]}
@@ -70,6 +77,12 @@ def _nucleus_line(name: str) -> str:
     row = nucleus_row(name)
     default = next((density["origin"] for density in density_rows(name) if density["role"] == "default"), "free proton")
     return f"Z={row['Z']} A={row['A']} mass {float(row['mass']):.5f} GeV; {default}"
+
+
+def _material_line(name: str) -> str:
+    rows = material_rows(name)
+    composition = " ".join(f"{row['component']}:{row['mass_fraction']}" for row in rows)
+    return f"{composition}; {rows[0]['source']} ({rows[0]['status']})"
 
 
 def _flux_line(name: str) -> str:

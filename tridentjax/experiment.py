@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 
 from tridentjax.currents import Channel
+from tridentjax.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.faults import InputError, unknown
 from tridentjax.flux import Flux, load_flux
 from tridentjax.materials import Material, element_isotopes, load_material, mix
@@ -47,6 +48,7 @@ class Experiment(eqx.Module):
     number_fractions: tuple[float, ...]
     measurement: Measurement
     nuisances: dict[str, Nuisance]
+    cuts: Cuts
     lepton_minus: str = eqx.field(static=True)
     lepton_plus: str = eqx.field(static=True)
     nucleon_form_factor: str = eqx.field(static=True)
@@ -104,6 +106,8 @@ def load_experiment(name: str | Path) -> Experiment:
     if all(material is not None for material in materials):
         shares = [entry.mass_fraction for entry in spec.target]
         target = _collect(faults, f"{path.name}: target: ", mix, spec.name, materials, shares)
+    requests = [CutRequest(**cut.model_dump()) for cut in spec.cuts]
+    cuts = _collect(faults, f"{path.name}: ", make_cuts, requests, spec.efficiency, "cuts")
     if faults:
         raise InputError(faults)
     nuisances = {
@@ -115,6 +119,7 @@ def load_experiment(name: str | Path) -> Experiment:
         target.number_fractions,
         _measurement(spec.measurement),
         nuisances,
+        cuts,
         spec.channel.lepton_minus,
         spec.channel.lepton_plus,
         spec.nucleon_form_factor,

@@ -23,8 +23,6 @@ from tridentjax.currents import Channel
 from tridentjax.leptonic_table import (
     LARGEST_ENERGY,
     LARGEST_Q2,
-    STEP_K2,
-    STEP_Q2,
     LeptonicTable,
     leptonic_density_at,
 )
@@ -33,7 +31,6 @@ from tridentjax.phase_space import s_hat_max, threshold_energy
 from tridentjax.quadrature import chebyshev_basis, chebyshev_nodes, gauss_legendre
 
 SMALLEST_MEDIATOR_MASS = 1e-3  # [GeV]; the K2 nodes resolve no lighter propagator
-_S_HAT_INTEGRAL_NODES = 14
 
 
 class Kernel(eqx.Module):
@@ -60,7 +57,7 @@ def density_at_energy(table: LeptonicTable, E_nu: Scalar, target_mass: Scalar) -
     """Eq. (1) with all weights at one energy: axes structure, hadronic (RR, Q2g), Q2, K2; cm^2."""
     Q2, K2 = jnp.meshgrid(table.Q2, table.K2, indexing="ij")
     log_reach = jnp.log(jnp.maximum(s_hat_max(E_nu, target_mass, Q2) / table.s_first, 1.0))
-    node, weight = gauss_legendre(_S_HAT_INTEGRAL_NODES)
+    node, weight = gauss_legendre(table.resolution.s_hat_integral_nodes)
     node, weight = node[:, None, None], weight[:, None, None]
     bend = 0.3  # square law at threshold, then linear in log(s_hat)
     log_s = log_reach[None] * node**2 * (1.0 + bend) / (node + bend)
@@ -74,14 +71,14 @@ def density_at_energy(table: LeptonicTable, E_nu: Scalar, target_mass: Scalar) -
     flux = 4.0 * E_nu * target_mass
     prefactor = G_F**2 / 2.0 * (4.0 * np.pi * ALPHA_EM / Q2) ** 2 / flux
     prefactor = prefactor / (16.0 * np.pi * target_mass * E_nu) / (2.0 * np.pi) * GEV2_TO_CM2
-    nodes = Q2 * STEP_Q2 * K2 * _trapezoid(table.K2.size)[None]
+    nodes = Q2 * table.resolution.step_Q2 * K2 * _trapezoid(table.K2.size, table.resolution.step_K2)[None]
     return jnp.einsum("gjk,gjksx,hxgjk->shjk", measure, tau, h) * (prefactor * nodes)[None, None]
 
 
-def _trapezoid(count: int) -> Float[np.ndarray, " node"]:
+def _trapezoid(count: int, step: float) -> Float[np.ndarray, " node"]:
     """Weights in log K2; the first node also carries the flat density below it."""
-    weights = np.full(count, STEP_K2)
-    weights[0] = STEP_K2 / 2.0 + 1.0
+    weights = np.full(count, step)
+    weights[0] = step / 2.0 + 1.0
     return weights
 
 
@@ -120,7 +117,13 @@ def build_kernel(
     energy = np.exp(log_low + (log_high - log_low) * (chebyshev_nodes(energies) + 1.0) / 2.0)
     keep = int(np.searchsorted(np.asarray(table.Q2), largest_Q2)) + 1
     sliced = LeptonicTable(
-        table.density[:, :keep], table.s_first[:keep], table.span[:keep], table.Q2[:keep], table.K2, table.channel
+        table.density[:, :keep],
+        table.s_first[:keep],
+        table.span[:keep],
+        table.Q2[:keep],
+        table.K2,
+        table.channel,
+        table.resolution,
     )
     structures = STRUCTURES[:2] if table.symmetric else STRUCTURES
     sigma = _all_energies(sliced, jnp.asarray(energy), target_mass)[:, : len(structures), :hadronic]

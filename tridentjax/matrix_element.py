@@ -16,7 +16,7 @@ Exact; one neutrino helicity only, hence no average; metric (+,-,-,-). Needs flo
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from tridentjax._types import Scalar
+from tridentjax._types import Energies, Scalar
 from tridentjax.currents import Channel
 from tridentjax.phase_space import PhaseSpacePoints
 
@@ -74,7 +74,7 @@ def photon_density(amplitudes: Complex[Array, "2 3 2 2 *point"]) -> Float[Array,
 
 
 def hadronic_weights(
-    E_nu: Scalar,
+    E_nu: Energies,
     target_mass: Scalar,
     Q2: Float[Array, "*shape"],
     s_hat: Float[Array, "*shape"],
@@ -96,7 +96,7 @@ def hadronic_weights(
 def hadronic_contraction(
     points: PhaseSpacePoints,
     amplitudes: Complex[Array, "2 3 2 2 *point"],
-    E_nu: Scalar,
+    E_nu: Energies,
     target_mass: Scalar,
 ) -> Float[Array, "3 2 *point"]:
     """Spin-summed |R.A|^2 and -Q2 A.A^* at the point's own hadron azimuth: (structure; RR, Q2g; point).

@@ -12,10 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax._types import Scalar
+from tridentjax._types import Energies, Scalar
 from tridentjax.currents import Channel
 from tridentjax.quadrature import Rule
 
+# Powers of the maps of `map_unit_cube`: the best compromise over all channels, 0.2 GeV to 5 TeV, proton to
+# lead (1e5 points leave 0.1 to 0.6 %; a law flat in log Q2 or log s_hat is 20 times worse for electrons)
+_Q2_POWER, _S_HAT_POWER, _M2_POWER, _K2_POWER = 0.5, 0.8, 2.5, 2.5
 DIMENSION = 7  # Q2, s_hat, m2_ll, K2, dilepton cos(theta), dilepton phi, hadron azimuth
 
 
@@ -51,7 +54,7 @@ def threshold_energy(channel: Channel, target_mass: float) -> float:
 
 
 def Q2_limits(
-    E_nu: Scalar, target_mass: Scalar, s_hat: Scalar | Float[Array, "*shape"]
+    E_nu: Energies, target_mass: Scalar, s_hat: Scalar | Float[Array, "*shape"]
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Kinematic range of Q2 [GeV^2] at given s_hat [GeV^2].
 
@@ -69,7 +72,7 @@ def Q2_limits(
     return M * M * s_hat**2 / s / Q2_max, Q2_max
 
 
-def s_hat_max(E_nu: Scalar, target_mass: Scalar, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def s_hat_max(E_nu: Energies, target_mass: Scalar, Q2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Largest s_hat [GeV^2] at given Q2: photon along the beam, 2 E (|q| + q0) - Q2."""
     recoil = Q2 / (2.0 * target_mass)
     q_plus = Q2 / (jnp.sqrt(Q2 + recoil**2) + recoil)  # |q| + q0 with q0 = -recoil, no cancellation
@@ -149,6 +152,14 @@ def lepton_system(
     return (k, q, k_prime, p_minus, p_plus), density
 
 
+def charged_transfer(channel: Channel, points: PhaseSpacePoints) -> Float[Array, " point"]:
+    """W2 = -(k - p)^2 [GeV^2], p the lepton that carries on the flavour of the neutrino: what a W sees."""
+    own, mass = points.p_minus, channel.mass_minus
+    if channel.antineutrino:
+        own, mass = points.p_plus, channel.mass_plus
+    return 2.0 * (points.k[0] * own[0] - (points.k[1:] * own[1:]).sum(0)) - mass**2
+
+
 def _boost(
     frame: Float[Array, "4 *shape"],
     mass: Float[Array, "*shape"],
@@ -164,7 +175,7 @@ def _boost(
 
 def map_unit_cube(
     channel: Channel,
-    E_nu: Scalar,
+    E_nu: Energies,
     target_mass: Scalar,
     Q2_scale: Scalar,
     Q2_cut: Scalar,
@@ -172,9 +183,9 @@ def map_unit_cube(
 ) -> PhaseSpacePoints:
     """Map the unit cube onto phase space, flattening the peaks of the integrand.
 
-    Q2 follows a logistic law in log(Q2) centred on `Q2_scale` [GeV^2], where the form factor falls off;
-    s_hat a power law (the rate grows with it up to the edge); m2_ll a logarithmic law with the
-    threshold root removed; K2 a power law that reaches the small K2 of light mediators.
+    Q2 grows as its square root, as the rate does, up to `Q2_scale` [GeV^2] where the form factor falls
+    off; s_hat follows a power law (the rate grows with it up to the edge); m2_ll and K2 power laws that
+    favour their small values, where collinear electrons and light mediators live.
     No law depends on a fitted parameter. Valid above threshold; `Q2_cut` [GeV^2] bounds Q2 where the
     form factor has made the rate negligible.
     """
@@ -183,25 +194,24 @@ def map_unit_cube(
 
     Q2_low, Q2_high = Q2_limits(E_nu, target_mass, pair)
     Q2_high = jnp.minimum(Q2_high, Q2_cut)
-    low, high = 1.0 / (1.0 + Q2_scale / Q2_low), 1.0 / (1.0 + Q2_scale / Q2_high)
+    low, high = (1.0 + Q2_scale / Q2_low) ** -_Q2_POWER, (1.0 + Q2_scale / Q2_high) ** -_Q2_POWER
     v = low + (high - low) * u[0]
-    Q2 = Q2_scale * v / (1.0 - v)
-    jacobian = (high - low) * Q2 / (v * (1.0 - v))
+    fraction = v ** (1.0 / _Q2_POWER)  # Q2/(Q2 + Q2_scale)
+    Q2 = Q2_scale * fraction / (1.0 - fraction)
+    # a form factor may end below the smallest Q2: then nothing is left to integrate
+    jacobian = jnp.maximum(high - low, 0.0) * Q2 / (1.0 - fraction) / (_Q2_POWER * v)
 
-    s_power = 0.9
-    s_low, s_high = pair**s_power, s_hat_max(E_nu, target_mass, Q2) ** s_power
+    s_low, s_high = pair**_S_HAT_POWER, s_hat_max(E_nu, target_mass, Q2) ** _S_HAT_POWER
     v = s_low + (s_high - s_low) * u[1]
-    s_hat = v ** (1.0 / s_power)
-    jacobian = jacobian * (s_high - s_low) / s_power * s_hat / v
+    s_hat = v ** (1.0 / _S_HAT_POWER)
+    jacobian = jacobian * (s_high - s_low) / _S_HAT_POWER * s_hat / v
 
-    log_range = jnp.log(s_hat / pair)
-    m2_ll = pair * jnp.exp(log_range * u[2] ** 2)
-    jacobian = jacobian * m2_ll * log_range * 2.0 * u[2]
+    m2_ll = pair + (s_hat - pair) * u[2] ** _M2_POWER
+    jacobian = jacobian * (s_hat - pair) * _M2_POWER * u[2] ** (_M2_POWER - 1.0)
 
-    K2_power = 3.0
     K2_max = (s_hat + Q2) * (s_hat - m2_ll) / s_hat
-    K2 = K2_max * u[3] ** K2_power
-    jacobian = jacobian * K2_max * K2_power * u[3] ** (K2_power - 1.0)
+    K2 = K2_max * u[3] ** _K2_POWER
+    jacobian = jacobian * K2_max * _K2_POWER * u[3] ** (_K2_POWER - 1.0)
 
     momenta, density = lepton_system(channel, Q2, s_hat, m2_ll, K2, u[4], 2.0 * np.pi * u[5])
     k, q, k_prime, p_minus, p_plus = momenta

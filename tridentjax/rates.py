@@ -19,8 +19,9 @@ from tridentjax.flux import Flux
 from tridentjax.kernel import Kernel, build_kernel, energy_weights
 from tridentjax.leptonic_table import LARGEST_ENERGY, load_leptonic_table
 from tridentjax.nuclei import vary_density
+from tridentjax.selection import select
 from tridentjax.targets import Coherent, Incoherent, Regime, nucleus_regimes
-from tridentjax.theories import Parameters, TheoryFunction, sm
+from tridentjax.theories import ELECTROWEAK, Parameters, TheoryFunction, sm
 
 _STRETCH_MARGIN = 1.8  # energy range of a kernel beyond its flux: five standard deviations of ln s = 0.12
 
@@ -68,13 +69,15 @@ class Chain(eqx.Module):
     """An experiment with its kernels: everything upstream of the nuisances, ready to be folded.
 
     `densities` holds, for each nucleus and regime, the kernel folded with the target where no nuisance
-    acts on it (nucleons), else None.
+    acts on it (nucleons), else None. `selections` holds, for each component, what multiplies its densities
+    (VV, AA, and VV again for the interference) where the experiment has cuts, else None.
     """
 
     experiment: Experiment
     kernels: dict[str, Kernel]
     regimes: tuple[tuple[Regime, ...], ...]
     densities: tuple[tuple[Float[Array, "structure energy node"] | None, ...], ...]
+    selections: dict[Component, Float[Array, "3 node"]] | None = None
 
 
 def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
@@ -86,14 +89,8 @@ def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
     Raises
     ------
     RuntimeError : 32-bit floats.
-    ValueError : neutrinos and antineutrinos on a pair of different leptons, whose kernels differ.
     """
     channels = [experiment.channel(flux) for flux in experiment.fluxes]
-    if experiment.lepton_minus != experiment.lepton_plus and len({channel.antineutrino for channel in channels}) > 1:
-        raise ValueError(
-            f"{experiment.name}: {experiment.lepton_minus}- {experiment.lepton_plus}+ with both neutrino and "
-            "antineutrino fluxes; give one file for each"
-        )
     table = load_leptonic_table(channels[0])
     low = min(flux.range[0] for flux in experiment.fluxes) / _STRETCH_MARGIN
     high = min(max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN, LARGEST_ENERGY)
@@ -125,7 +122,34 @@ def prepare(experiment: Experiment, kernels: dict[str, Kernel] | None = None) ->
         )
         for nucleus, own in zip(experiment.nuclei, regimes, strict=True)
     )
-    return Chain(experiment, kernels, regimes, densities)
+    chain = Chain(experiment, kernels, regimes, densities)
+    if not experiment.cuts.active:
+        return chain
+    return Chain(experiment, kernels, regimes, densities, _selections(chain))
+
+
+def unselected(chain: Chain) -> Chain:
+    """The same chain without the cuts of its experiment, for acceptances."""
+    return Chain(chain.experiment, chain.kernels, chain.regimes, chain.densities)
+
+
+def _selections(chain: Chain) -> dict[Component, Float[Array, "3 node"]]:
+    """Selected over total density of every component, at nominal nuisances."""
+    factors, nominal = {}, fold(chain)
+    for number, (component, channel) in enumerate(zip(nominal.components, nominal.channels, strict=True)):
+        experiment = chain.experiment
+        flux = next(f for f in experiment.fluxes if (f.name, f.species) == (component.flux, component.species))
+        position = next(i for i, nucleus in enumerate(experiment.nuclei) if nucleus.name == component.nucleus)
+        regime = next(regime for regime in chain.regimes[position] if regime.name == component.regime)
+        kernel = chain.kernels[_kernel_name(component.nucleus, regime)]
+        at_energies = energy_weights(kernel, flux.energy) @ fold_target(kernel, regime)[:2].sum((0, 2))
+        shares = flux.weight * at_energies
+        selection = select(channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, seed=number)
+        density = nominal.weights[number, :2]
+        reference = jnp.stack([density[0], density[1], density[0]])
+        factor = selection.density * density.sum() / jnp.where(reference > 0.0, reference, jnp.inf)
+        factors[component] = factor
+    return factors
 
 
 def fold_target(kernel: Kernel, regime: Regime) -> Float[Array, "structure energy node"]:
@@ -170,10 +194,16 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
             else:
                 density, normalisation = fixed, n.incoherent_normalisation
             for flux in chain.experiment.fluxes:
-                row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt)
-                rows.append(row * (fraction * normalisation))
-                components.append(Component(flux.name, flux.species, nucleus.name, regime.name))
-                channels.append(chain.experiment.channel(flux))
+                component = Component(flux.name, flux.species, nucleus.name, regime.name)
+                channel = chain.experiment.channel(flux)
+                row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
+                if chain.selections is not None:  # interference included, also where it vanishes without cuts
+                    row = jnp.stack([row[0], row[1], row[0]]) * chain.selections[component]
+                elif row.shape[0] == 3:  # kernels are those of the first beam
+                    row = row * jnp.asarray([1.0, 1.0, channel.VA_sign * kernel.channel.VA_sign])[:, None]
+                rows.append(row)
+                components.append(component)
+                channels.append(channel)
     total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
     K2 = next(iter(chain.kernels.values())).K2
     return Response(K2, jnp.stack(rows) / total, total, tuple(components), tuple(channels))
@@ -204,4 +234,4 @@ def component_ratios(
 
 
 def _electroweak(parameters: Parameters) -> Parameters:
-    return {name: parameters[name] for name in ("sin2_theta_w",) if name in parameters}
+    return {name: parameters[name] for name in ELECTROWEAK if name in parameters}

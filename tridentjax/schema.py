@@ -60,6 +60,17 @@ class TargetSpec(Strict):
         return self
 
 
+class CutSpec(Strict):
+    """A window of one observable with its unit; resolutions make it smooth. See `cuts.CutRequest`."""
+
+    observable: str
+    unit: str
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
+    resolution: NonNegative = 0.0
+    relative_resolution: NonNegative = 0.0
+
+
 class NuisanceSpec(Strict):
     """Width of a nuisance: `log_sd` on the logarithm of a factor, or `sd` of an additive shift."""
 
@@ -136,6 +147,8 @@ class ExperimentSpec(Strict):
     flux: Annotated[list[FluxSpec], Field(min_length=1)]
     target: Annotated[list[TargetSpec], Field(min_length=1)]
     nucleon_form_factor: Literal["kelly", "dipole", "ye2018"] = "kelly"
+    cuts: list[CutSpec] = []
+    efficiency: Annotated[FiniteFloat, Field(gt=0.0, le=1.0)] = 1.0
     measurement: Annotated[RateMeasurement | CountMeasurement, Field(discriminator="observable")]
     nuisances: dict[str, NuisanceSpec] = {}
 

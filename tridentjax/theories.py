@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax.constants import SIN2_THETA_W
-from tridentjax.currents import Channel, LeptonCurrent, standard_model_current
+from tridentjax.currents import Channel, LeptonCurrent, one_loop_current, standard_model_current
 from tridentjax.faults import InputError, unknown
 from tridentjax.mediators import VectorMediator, mediator_shift
 
@@ -22,8 +22,18 @@ _L_MU_MINUS_L_TAU = {"e": 0.0, "mu": 1.0, "tau": -1.0}
 
 
 def sm(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
-    """Standard Model at tree level; `sin2_theta_w` may be a parameter (default: MSbar at M_Z)."""
+    """Standard Model at tree level; `sin2_theta_w` may be a parameter (default: MSbar at M_Z).
+
+    `one_loop` in [0, 1] goes from tree level (0, default) to the couplings of `one_loop_current` (1, where
+    `sin2_theta_w` no longer enters); a fraction interpolates, e.g. as a nuisance for what is missing.
+    """
     current = standard_model_current(channel, parameters.get("sin2_theta_w", SIN2_THETA_W))
+    if "one_loop" in parameters:
+        tree, loop, share = current, one_loop_current(channel), jnp.asarray(parameters["one_loop"])
+        current = LeptonCurrent(
+            tree.g_V + share * (loop.g_V - tree.g_V),
+            tree.g_A + share * (loop.g_A - tree.g_A),
+        )
     shape = (current.g_V.shape[0], K2.size)
     return LeptonCurrent(jnp.broadcast_to(current.g_V[:, None], shape), jnp.broadcast_to(current.g_A[:, None], shape))
 
@@ -78,6 +88,7 @@ THEORIES: dict[str, Theory] = {
         "Z' of L_mu - L_tau (He et al. 1991; Altmannshofer et al. 2014) or of general charges",
     ),
 }
+ELECTROWEAK = ("sin2_theta_w", "one_loop")  # parameters of the Standard Model itself, allowed in every theory
 _POSITIVE = ("mass", "sin2_theta_w")
 
 
@@ -86,7 +97,7 @@ def theory_faults(name: str, given: Mapping[str, float | None], place: str = "th
     if name not in THEORIES:
         return [unknown("theory", name, THEORIES, place)]
     theory = THEORIES[name]
-    allowed = (*theory.parameters, "sin2_theta_w")
+    allowed = (*theory.parameters, *ELECTROWEAK)
     faults = [unknown(f"parameter of theory {name}", key, allowed, place) for key in given if key not in allowed]
     if not any(need <= set(given) for need in theory.required):
         needs = " or ".join("(" + ", ".join(sorted(need)) + ")" for need in theory.required)
@@ -98,6 +109,8 @@ def theory_faults(name: str, given: Mapping[str, float | None], place: str = "th
             continue
         if not jnp.isfinite(value):
             faults.append(f"{place}: {key} = {value}; allowed: a finite number")
+        elif key == "one_loop" and not 0.0 <= value <= 1.0:
+            faults.append(f"{place}: one_loop = {value}; allowed: 0 (tree level) to 1 (one loop)")
         elif key in _POSITIVE and value <= 0.0:
             faults.append(f"{place}: {key} = {value}; allowed: positive")
     return faults

@@ -1,0 +1,104 @@
+"""Command-line arguments shared by several commands: parsing, checking, printing."""
+
+import json
+import math
+import re
+from typing import Any
+
+from tridentjax import theories
+from tridentjax.currents import FLAVOURS, Channel
+from tridentjax.cuts import CutRequest, Cuts, make_cuts
+from tridentjax.faults import InputError, unknown
+from tridentjax.flux import SPECIES
+from tridentjax.kernel import SMALLEST_MEDIATOR_MASS
+from tridentjax.laboratory import OBSERVABLES
+
+
+def emit(content: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print the JSON object or the text on standard output."""
+    print(json.dumps(content, allow_nan=False) if as_json else text)
+
+
+def parse_settings(items: list[str], place: str) -> dict[str, float]:
+    """`name=number` options as a dictionary.
+
+    Raises
+    ------
+    InputError : an item without '=', a repeated name, or a value that is no number; all at once.
+    """
+    values: dict[str, float] = {}
+    faults = []
+    for item in items:
+        name, separator, text = item.partition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not separator or not name or not math.isfinite(number):
+            faults.append(f"{place} {item!r}: expected name=number")
+        elif name in values:
+            faults.append(f"{place} {name} is given twice")
+        else:
+            values[name] = number
+    if faults:
+        raise InputError(faults)
+    return values
+
+
+def parse_channel(neutrino: str, leptons: str) -> Channel:
+    """Channel from CLI names, e.g. 'antinumu' and 'mu-e+'."""
+    faults = [] if neutrino in SPECIES else [unknown("neutrino", neutrino, SPECIES, "--neutrino")]
+    match = re.fullmatch(r"(\w+)-(\w+)\+", leptons)
+    if not match or not set(match.groups()) <= set(FLAVOURS):
+        faults.append(
+            f"--leptons {leptons!r}; allowed: negative then positive lepton of {', '.join(FLAVOURS)}, e.g. mu-e+"
+        )
+    if faults or match is None:
+        raise InputError(faults)
+    flavour = neutrino.removeprefix("anti").removeprefix("nu")
+    return Channel(flavour, match[1], match[2], neutrino.startswith("anti"))
+
+
+def keep(faults: list[str], function: Any, *arguments: Any) -> Any:
+    """Result of a call whose faults are collected instead of raised."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        faults += error.faults
+        return None
+
+
+def theory_faults(theory: str, parameters: dict[str, float]) -> list[str]:
+    """Faults of --theory and --set, including masses too light for the integration nodes."""
+    faults = theories.theory_faults(theory, parameters, "--theory/--set")
+    mass = parameters.get("mass")
+    if mass is not None and 0.0 < mass < SMALLEST_MEDIATOR_MASS:
+        faults.append(f"mass = {mass} GeV; integrals resolve propagators down to {SMALLEST_MEDIATOR_MASS} GeV")
+    return faults
+
+
+def parse_cuts(items: list[str], efficiency: float = 1.0) -> Cuts:
+    """Cuts from OBSERVABLE=MIN:MAX[:RESOLUTION] options in the observable's unit (GeV, rad); empty means open.
+
+    Raises
+    ------
+    InputError : items of another shape, and every fault of `make_cuts`; all at once.
+    """
+    requests, faults = [], []
+    for item in items:
+        name, _, window = item.partition("=")
+        parts = window.split(":")
+        try:
+            numbers = [float(part) if part.strip() else None for part in parts]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (2, 3):
+            faults.append(f"--cut {item!r}: expected OBSERVABLE=MIN:MAX or MIN:MAX:RESOLUTION, e.g. E_minus=0.5:")
+            continue
+        low, high, resolution = (*numbers, None)[:3]
+        unit = OBSERVABLES[name].unit if name in OBSERVABLES else ""
+        requests.append(CutRequest(name, unit, low, high, resolution or 0.0))
+    cuts = keep(faults, make_cuts, requests, efficiency, "--cut")
+    if faults:
+        raise InputError(faults)
+    return cuts

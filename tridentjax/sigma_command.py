@@ -1,0 +1,207 @@
+"""`tridentjax sigma`: total cross sections of a target at fixed energies."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+
+from tridentjax import theories
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, theory_faults
+from tridentjax.constants import SIN2_THETA_W
+from tridentjax.currents import Channel, LeptonCurrent
+from tridentjax.cuts import NO_CUTS
+from tridentjax.faults import InputError, unknown
+from tridentjax.nuclei import NUCLEON_FORM_FACTORS
+from tridentjax.phase_space import threshold_energy
+from tridentjax.systematics import ModelSpread, model_spread, summed, target_regimes
+from tridentjax.targets import REGIMES, Regime
+from tridentjax.totals import TotalCrossSections
+
+_CONTACT_LIMIT = 1000.0  # [GeV]; above it W and Z propagators change the dimuon rate by more than a percent
+
+
+def sigma(
+    *,
+    target: str,
+    energies: list[float],
+    neutrino: str,
+    leptons: str,
+    form_factor: str,
+    ff: list[str],
+    nucleon_form_factor: str,
+    pauli: bool,
+    p_fermi: float | None,
+    rtol: float,
+    sin2_theta_w: float | None,
+    gv: float | None,
+    ga: float | None,
+    theory: str,
+    settings: list[str],
+    cuts: list[str],
+    boson_propagators: bool,
+    spread: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Total cross sections of every regime of a target at fixed energies."""
+    faults: list[str] = []
+    channel = keep(faults, parse_channel, neutrino, leptons)
+    parameters = keep(faults, parse_settings, settings, "--set") or {}
+    if sin2_theta_w is not None:
+        parameters["sin2_theta_w"] = sin2_theta_w
+    faults += theory_faults(theory, parameters)
+    faults += _number_faults(theory, gv, ga, energies, rtol, p_fermi)
+    selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    regimes = keep(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
+    if boson_propagators and (gv is not None or channel is None):
+        faults.append("--boson-propagators changes the Standard-Model part of a theory; it excludes --gv/--ga")
+    if faults:
+        raise InputError(faults)
+
+    function = theories.THEORIES[theory].function
+    if gv is not None and ga is not None:
+        function, parameters = _constant, {"g_V": gv, "g_A": ga}
+    options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
+    totals = summed(channel, regimes, energies, cuts=selection, boson_propagators=boson_propagators, **options)
+    notes = _notes(channel, regimes, energies, boson_propagators)
+    extra: dict[str, Any] = {}
+    if selection.active or boson_propagators:
+        reference = summed(channel, regimes, energies, **options)
+        name = "acceptance" if selection.active else "boson_propagator_factor"
+        extra[name] = [_ratio(totals, reference, i) for i in range(len(energies))]
+    if spread:
+        found = model_spread(channel, target, energies, nucleon_form_factor, function, parameters, rtol)
+        extra["model_spread"] = {name: _spread_entry(value) for name, value in found.items()}
+
+    results = [_entry(E_nu, totals, i) for i, E_nu in enumerate(energies)]
+    reference_current = function({k: jnp.asarray(v) for k, v in parameters.items()}, channel, jnp.zeros(1) + 1e-12)
+    content = {
+        "channel": channel.name,
+        "target": target,
+        "unit": "cm^2 per nucleus (average nucleus of a mixture)",
+        "results": results,
+        "details": [_details(E_nu, totals, i) for i, E_nu in enumerate(energies)],
+        "g_V": [float(g[0]) for g in reference_current.g_V],
+        "g_A": [float(g[0]) for g in reference_current.g_A],
+        "sin2_theta_w": parameters.get("sin2_theta_w", SIN2_THETA_W),
+        "notes": notes,
+        **extra,
+    }
+    emit(content, as_json, "\n".join([f"{channel.name} on {target}, cm^2", *_lines(results, extra), *notes]))
+
+
+def _entry(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {"energy": E_nu} | dict.fromkeys(REGIMES)
+    for name, result in totals.items():
+        VV, AA, VA = (float(x) for x in result.value[i])
+        sigma, error = float(result.sigma[i]), float(result.sigma_error[i])
+        entry[name] = {"VV": VV, "AA": AA, "VA": VA, "sigma": sigma, "error": error}
+    present = [entry[name] for name in totals]
+    # linear: what is common to the regimes of a table does not average out
+    entry["total"] = {key: sum(part[key] for part in present) for key in ("VV", "AA", "VA", "sigma", "error")}
+    return entry
+
+
+def _details(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
+    """How each number was found, and the errors of its structures."""
+    return {"energy": E_nu} | {
+        name: {
+            "method": "events" if result.sampled[i] else "table",
+            "errors": dict(zip(("VV", "AA", "VA"), (float(x) for x in result.error[i]), strict=True)),
+        }
+        for name, result in totals.items()
+    }
+
+
+def _ratio(totals: dict[str, TotalCrossSections], reference: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
+    """Sigma over the reference per regime and in total; null where the reference is zero."""
+    pairs = {name: (float(totals[name].sigma[i]), float(reference[name].sigma[i])) for name in totals}
+    pairs["total"] = (sum(a for a, _ in pairs.values()), sum(b for _, b in pairs.values()))
+    return {name: a / b if b > 0.0 else None for name, (a, b) in pairs.items()}
+
+
+def _spread_entry(spread: ModelSpread) -> dict[str, Any]:
+    models = {model: [float(x) for x in values] for model, values in spread.sigma.items()}
+    return {"sigma": models, "half_range": [float(x) for x in spread.half_range]}
+
+
+def _lines(results: list[dict[str, Any]], extra: dict[str, Any]) -> list[str]:
+    lines = []
+    for i, entry in enumerate(results):
+        for name in (*REGIMES, "total"):
+            if entry[name] is not None:
+                e = entry[name]
+                structures = f"VV {e['VV']:.4e}  AA {e['AA']:.4e}  VA {e['VA']:+.1e}"
+                value = f"sigma = {e['sigma']:.4e} +- {e['error']:.1e}"
+                lines.append(f"E = {entry['energy']:g} GeV  {name:20} {value}   {structures}")
+        for title in ("acceptance", "boson_propagator_factor"):
+            for name, ratio in extra.get(title, [{}] * len(results))[i].items():
+                shown = "undefined (no rate)" if ratio is None else f"{ratio:.4f}"
+                lines.append(f"E = {entry['energy']:g} GeV  {name:20} {title.replace('_', ' ')} {shown}")
+    for regime, entry in extra.get("model_spread", {}).items():
+        for model, values in entry["sigma"].items():
+            lines.append(f"{regime} with {model:16} " + " ".join(f"{value:.4e}" for value in values))
+        half = " ".join(f"{100 * x:.1f} %" for x in entry["half_range"])
+        lines.append(f"{regime}: half the range over the models {half} of the first one")
+    return lines
+
+
+def _notes(
+    channel: Channel, regimes: list[tuple[float, Regime]], energies: list[float], boson_propagators: bool
+) -> list[str]:
+    if not channel.outgoing_neutrinos:
+        return [
+            f"{channel.name} is forbidden at tree level: Z exchange makes a same-flavour pair, W exchange turns the "
+            "neutrino into its own lepton; no outgoing neutrino fits, so the cross section is exactly 0"
+        ]
+    thresholds = {regime.name: threshold_energy(channel, regime.mass) for _, regime in regimes}
+    notes = [
+        f"{E_nu} GeV is below the {name} threshold of {channel.name} ({threshold:.4f} GeV): exactly 0"
+        for E_nu in energies
+        for name, threshold in thresholds.items()
+        if E_nu <= threshold
+    ]
+    if max(energies) > _CONTACT_LIMIT and not boson_propagators:
+        notes.append(
+            f"above {_CONTACT_LIMIT:g} GeV the contact limit of W and Z ends; --boson-propagators shows by how much"
+        )
+    return notes
+
+
+def _number_faults(
+    theory: str, gv: float | None, ga: float | None, energies: list[float], rtol: float, p_fermi: float | None
+) -> list[str]:
+    faults = []
+    if (gv is None) != (ga is None):
+        faults.append("--gv and --ga go together; give both")
+    if gv is not None and theory != "sm":
+        faults.append("--gv/--ga and --theory exclude each other; give one")
+    for value in (gv, ga):
+        if value is not None and not math.isfinite(value):
+            faults.append(f"--gv/--ga {value}; allowed: finite")
+    faults += [f"--energy {E}; allowed: positive and finite [GeV]" for E in energies if not (0.0 < E < math.inf)]
+    if not 1e-5 <= rtol <= 0.1:
+        faults.append(f"--rtol {rtol}; allowed: 1e-5 to 0.1")
+    if p_fermi is not None and not 0.0 <= p_fermi < 1.0:
+        faults.append(f"--p-fermi {p_fermi}; allowed: 0 to 1 GeV")
+    return faults
+
+
+def _constant(parameters: theories.Parameters, channel: Channel, K2: Any) -> LeptonCurrent:
+    """Constant couplings given on the command line."""
+    count = len(channel.outgoing_neutrinos)
+    return LeptonCurrent(jnp.full((count, K2.size), parameters["g_V"]), jnp.full((count, K2.size), parameters["g_A"]))
+
+
+def _regimes(
+    target: str, form_factor: str, ff: list[str], nucleon_form_factor: str, pauli: bool, p_fermi: float | None
+) -> list[tuple[float, Regime]]:
+    faults: list[str] = []
+    if nucleon_form_factor not in NUCLEON_FORM_FACTORS:
+        faults.append(unknown("nucleon form factor", nucleon_form_factor, NUCLEON_FORM_FACTORS))
+    parameters = keep(faults, parse_settings, ff, "--ff") or {}
+    model = nucleon_form_factor if not faults else "kelly"
+    regimes = keep(faults, target_regimes, target, form_factor, parameters, model, pauli, p_fermi)
+    if faults:
+        raise InputError(faults)
+    return regimes
