@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import __version__, cli
+from tridentjax.currents import Channel
 from tridentjax.io import load_posterior
+from tridentjax.systematics import summed, target_regimes
 from tridentjax.tables import read_yaml
 
 TINY = [
@@ -99,7 +101,8 @@ def test_bad_device():
     ("kind", "member"),
     [
         ("configs", "zprime_ccfr"), ("experiments", "ccfr"), ("theories", "zprime"), ("nuclei", "Ar40"),
-        ("fluxes", "CCFR"), ("form-factors", "woods-saxon"),
+        ("fluxes", "CCFR"), ("form-factors", "woods-saxon"), ("materials", "steel"), ("materials", "Fe"),
+        ("observables", "theta_minus"),
     ],
 )  # fmt: skip
 def test_list(kind, member):
@@ -159,13 +162,91 @@ def test_sigma_with_own_couplings():
     assert content["g_V"] == [0.3] and content["g_A"] == [-0.8]
 
 
+def test_sigma_is_that_of_the_library():
+    """Steel by its isotopes, from the tables; the total is the sum of the regimes."""
+    content = answer("sigma", "--target", "steel", "--energy", 13)
+    (entry,), (details,) = content["results"], content["details"]
+    same = answer("sigma", "--target", "Fe", "--energy", 13)["results"][0]
+    library = summed(Channel("mu", "mu", "mu"), target_regimes("steel"), [13.0])
+    for name, found in library.items():
+        assert entry[name]["sigma"] == pytest.approx(found.sigma[0], rel=1e-12) == same[name]["sigma"]
+        assert entry[name]["error"] == pytest.approx(found.sigma_error[0], rel=1e-12)
+        assert details[name]["method"] == "table"
+        assert list(details[name]["errors"].values()) == pytest.approx(found.error[0])
+    assert entry["total"]["sigma"] == pytest.approx(sum(found.sigma[0] for found in library.values()))
+
+
+def test_sigma_of_a_composition_by_mass():
+    (found,) = answer("sigma", "--target", "O:0.53,Si:0.47", "--energy", 13)["results"]
+    parts = [answer("sigma", "--target", name, "--energy", 13)["results"][0] for name in ("O", "Si")]
+    share = 0.53 / 15.999 / (0.53 / 15.999 + 0.47 / 28.085)
+    expected = share * parts[0]["total"]["sigma"] + (1 - share) * parts[1]["total"]["sigma"]
+    assert found["total"]["sigma"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_sigma_with_cuts():
+    """Acceptance = selected over total; a window and the rest of the range add up to 1."""
+    options = ["--target", "proton", "--energy", 20, "--rtol", 2e-2]
+    inside = answer("sigma", *options, "--cut", "E_minus=6:14.5:0.2", "--cut", "theta_plus=:0.5")
+    (entry,), (ratio,) = inside["results"], inside["acceptance"]
+    whole = answer("sigma", *options)
+    assert inside["details"][0]["incoherent_proton"]["method"] == "events" and "acceptance" not in whole
+    expected = entry["total"]["sigma"] / whole["results"][0]["total"]["sigma"]
+    assert 0.1 < ratio["total"] < 0.7 and ratio["total"] == pytest.approx(expected)
+    assert ratio["incoherent_proton"] == pytest.approx(ratio["total"])
+    parts = [answer("sigma", *options, "--cut", c)["acceptance"][0]["total"] for c in ("E_minus=6:", "E_minus=:6")]
+    assert sum(parts) == pytest.approx(1, abs=0.03) and min(parts) > 0.2
+    assert "acceptance 0." in call("sigma", *options, "--cut", "E_minus=6:").stdout
+
+
+def test_sigma_with_cuts_below_threshold():
+    content = answer("sigma", "--target", "proton", "--energy", 0.2, "--cut", "E_minus=0.1:")
+    assert content["acceptance"] == [{"incoherent_proton": None, "total": None}]
+    shown = call("sigma", "--target", "proton", "--energy", 0.2, "--cut", "E_minus=0.1:").stdout
+    assert "acceptance undefined (no rate)" in shown
+
+
+def test_sigma_spread():
+    content = answer("sigma", "--target", "O16", "--energy", 4, "--energy", 30, "--spread")
+    spread = content["model_spread"]
+    assert set(spread) == {"coherent", "incoherent"}
+    models = spread["coherent"]["sigma"]
+    assert next(iter(models)) == "default" and len(models) > 3
+    assert models["default"] == pytest.approx([e["coherent"]["sigma"] for e in content["results"]])
+    for i in range(2):
+        values = [sigma[i] for sigma in models.values()]
+        assert spread["coherent"]["half_range"][i] == pytest.approx((max(values) - min(values)) / 2 / values[0])
+    text = call("sigma", "--target", "O16", "--energy", 4, "--spread").stdout
+    assert "coherent: half the range over the models" in text and "incoherent with dipole" in text
+
+
+def test_sigma_with_boson_propagators():
+    options = ["--target", "neutron", "--energy", 2500, "--rtol", 3e-2, "--boson-propagators"]
+    content = answer("sigma", *options)
+    (ratio,) = content["boson_propagator_factor"]
+    assert 0.9 < ratio["total"] < 1.0 and content["notes"] == []
+    without = answer("sigma", *options[:-1])
+    assert "the contact limit of W and Z ends" in without["notes"][0]
+    refused = faults("sigma", *options, "--gv", 1, "--ga", 1)
+    assert "--boson-propagators" in refused and "excludes --gv/--ga" in refused
+
+
+def test_sigma_at_one_loop():
+    """g_V from the published coefficients; sin^2 theta_W no longer matters."""
+    content = answer("sigma", "--target", "proton", "--energy", 9, "--set", "one_loop=1", "--sin2-theta-w", 0.2386)
+    assert content["g_V"] == [pytest.approx(0.96007, abs=1e-5)] and content["g_A"] == [pytest.approx(0.49381, abs=1e-5)]
+    entry = content["results"][0]["incoherent_proton"]
+    assert entry["sigma"] == pytest.approx(content["g_V"][0] ** 2 * entry["VV"] + content["g_A"][0] ** 2 * entry["AA"])
+
+
 def test_sigma_reports_all_faults_at_once():
     text = faults(
         "sigma", "--target", "Ar41", "--energy", -1, "--neutrino", "numuu", "--leptons", "mumu", "--rtol", 3,
         "--gv", 1, "--theory", "zprim", "--set", "mass", "--p-fermi", 7,
     )  # fmt: skip
     for fault in (
-        "unknown material, element or nuclide 'Ar41'", "--energy -1.0", "did you mean 'numu'", "--leptons 'mumu'", "--rtol 3.0",
+        "unknown material, element or nuclide 'Ar41'", "--energy -1.0", "did you mean 'numu'", "--leptons 'mumu'",
+        "--rtol 3.0",
         "--gv and --ga go together", "did you mean 'zprime'", "'mass': expected name=number", "--p-fermi 7.0",
     ):  # fmt: skip
         assert fault in text, fault
@@ -184,6 +265,14 @@ def test_sigma_reports_all_faults_at_once():
         (["--theory", "zprime", "--set", "mass=nan", "--set", "g=1"], "expected name=number"),
         (["--gv", "1", "--ga", "nan"], "allowed: finite"),
         (["--energy", "inf"], "--energy inf"),
+        (["--set", "one_loop=2"], "one_loop = 2.0; allowed: 0 (tree level) to 1 (one loop)"),
+        (["--cut", "E_minus"], "--cut 'E_minus': expected OBSERVABLE=MIN:MAX"),
+        (["--cut", "E_minus=a:2"], "--cut 'E_minus=a:2': expected OBSERVABLE=MIN:MAX"),
+        (["--cut", "E_minus=1:2:3:4"], "expected OBSERVABLE=MIN:MAX"),
+        (["--cut", "E_mins=1:"], "did you mean 'E_minus'"),
+        (["--cut", "E_minus=:"], "neither min nor max"),
+        (["--cut", "theta_plus=0.1:4:-0.1"], "resolution must not be negative"),
+        (["--spread", "--target", "Fe57,"], "mass fraction"),
     ],
 )
 def test_sigma_faults(arguments, message):
@@ -211,6 +300,56 @@ def test_rate_of_the_standard_model():
     assert "R = N/N_SM = 1.000000" in call("rate", "ccfr").stdout
 
 
+SMALL = """name: small
+title: small
+reference: test
+channel: {lepton_minus: mu, lepton_plus: mu}
+flux: [{species: numu, table: CCFR}]
+target: [{nucleus: H1, mass_fraction: 0.4}, {material: carbon, mass_fraction: 0.6}]
+cuts: [{observable: E_minus, unit: GeV, min: 9.0, resolution: 1.0}]
+efficiency: 0.75
+measurement: {observable: rate_ratio, distribution: normal, value: 1.0, uncertainty: 0.3,
+  includes_theory_error: false, status: test}
+"""
+
+
+def test_rate_with_cuts(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    options = ["--theory", "zprime", "--set", "mass=0.01", "--set", "g=1e-3"]
+    content = answer("rate", tmp_path / "small.yaml", *options)
+    for component in content["components"]:
+        assert 0.3 < component["acceptance_sm"] < 0.75 and 0.3 < component["acceptance"] < 0.75
+        # a light mediator acts on other events than the Standard Model
+        assert component["acceptance"] != pytest.approx(component["acceptance_sm"], rel=1e-3)
+    (tmp_path / "bare.yaml").write_text("\n".join(x for x in SMALL.splitlines() if x[:4] not in ("cuts", "effi")))
+    bare = answer("rate", tmp_path / "bare.yaml", *options)
+    assert all("acceptance" not in c for c in bare["components"])
+    averaged = sum(c["share"] * c["acceptance_sm"] for c in bare_and_cut(bare, content))
+    sm = [c["sigma_flux_averaged_cm2"]["sm"] for c in (content, bare)]
+    assert sm[0] / sm[1] == pytest.approx(averaged, rel=1e-9)
+    assert "acceptance 0." in call("rate", tmp_path / "small.yaml").stdout
+
+
+def bare_and_cut(bare, cut):
+    """Shares without cuts with the acceptances of the same components."""
+    assert [(c["nucleus"], c["regime"]) for c in bare["components"]] == [
+        (c["nucleus"], c["regime"]) for c in cut["components"]
+    ]
+    pairs = zip(bare["components"], cut["components"], strict=True)
+    return [{"share": b["share"], "acceptance_sm": c["acceptance_sm"]} for b, c in pairs]
+
+
+def test_rate_with_bad_cuts(tmp_path):
+    (tmp_path / "bad.yaml").write_text(
+        SMALL.replace("observable: E_minus, unit: GeV", "observable: E_minus, unit: rad").replace(
+            "table: CCFR", "table: CFR"
+        )
+    )
+    text = faults("rate", tmp_path / "bad.yaml", "--set", "one_loop=7")
+    for fault in ("cuts E_minus: unit 'rad'; allowed: GeV, MeV", "did you mean 'CCFR'", "one_loop = 7.0"):
+        assert fault in text, fault
+
+
 def test_rate_reports_all_faults_at_once():
     text = faults("rate", "cfr", "--theory", "zprime", "--set", "mas=1")
     assert "did you mean 'ccfr'" in text and "did you mean 'mass'" in text and "needs (g, mass)" in text
@@ -230,6 +369,20 @@ def test_couplings():
     assert zero["delta_g_V"] == pytest.approx(4e-4 / (scale * 0.09), rel=1e-9)
     assert finite["delta_g_V"] == pytest.approx(4e-4 / (scale * 0.16), rel=1e-9)
     assert zero["delta_g_A"] == 0 and content["inputs"]["sin2_theta_w"] == 0.23122 and content["inputs"]["scheme"]
+
+
+def test_couplings_of_the_standard_model_show_one_loop():
+    content = answer("couplings", "sm")
+    loop, tree = content["one_loop"], content["results"][0]
+    assert (loop["g_V"], loop["g_A"]) == (pytest.approx(0.96007, abs=1e-5), pytest.approx(0.49381, abs=1e-5))
+    assert loop["minus_tree_g_V"] == pytest.approx(loop["g_V"] - tree["g_V"])
+    assert content["inputs"]["scheme"] == "tree level"
+    assert "one loop (Hill, Tomalak 2020" in call("couplings", "sm").stdout
+    shifted = answer("couplings", "sm", "--set", "one_loop=1")
+    assert shifted["results"][0]["g_V"] == pytest.approx(loop["g_V"]) and "one loop" in shifted["inputs"]["scheme"]
+    other = answer("couplings", "sm", "--neutrino", "antinumu", "--leptons", "e-e+")["one_loop"]
+    assert other["g_V"] == pytest.approx(-0.03993, abs=1e-5)
+    assert answer("couplings", "zprime", "--set", "mass=1", "--set", "g=1")["one_loop"] is None
 
 
 def test_couplings_faults():

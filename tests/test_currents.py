@@ -3,12 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tridentjax.constants import MASS_E, MASS_MU, MASS_TAU, SIN2_THETA_W
+from tridentjax.constants import G_F, MASS_E, MASS_MU, MASS_TAU, SIN2_THETA_W
 from tridentjax.currents import (
     FLAVOURS,
     Channel,
     LeptonCurrent,
     from_chiral,
+    one_loop_current,
+    propagator_shift,
     quadratic_couplings,
     standard_model_current,
     to_chiral,
@@ -110,3 +112,86 @@ def test_gradient_in_the_mixing_angle():
 
     # d/ds2 [(2 s2 - 1/2)^2 + 1/4 - (2 s2 - 1/2)/2] = 4 (2 s2 - 1/2) - 1
     np.testing.assert_allclose(jax.grad(strength)(jnp.asarray(S2)), 4 * (2 * S2 - 0.5) - 1.0, rtol=1e-14)
+
+
+# --- one loop ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("antineutrino", [False, True])
+@pytest.mark.parametrize(("own", "other"), [("mu", "e"), ("e", "tau"), ("tau", "mu")])
+def test_one_loop_coefficients(own, other, antineutrino):
+    """The difference of the left-handed coefficients is the charged current that defines G_F: 2 sqrt2 G_F."""
+    with_W = one_loop_current(Channel(own, own, own, antineutrino))
+    without = one_loop_current(Channel(own, other, other, antineutrino))
+    (g_L, g_R), (h_L, h_R) = to_chiral(with_W), to_chiral(without)
+    quoted = 1e-5 * np.hypot(0.00033, 0.00032) / (2 * np.sqrt(2) * G_F)
+    assert abs(float((g_L - h_L)[0]) - 1.0) < quoted
+    np.testing.assert_allclose(g_R, h_R, rtol=1e-13)
+    # the published coefficients, in 1e-5/GeV^2
+    unit = 2 * np.sqrt(2) * 1.1663788
+    np.testing.assert_allclose([g_L[0] * unit, g_R[0] * unit, h_L[0] * unit], [2.39818, 0.76911, -0.90084], rtol=1e-6)
+    np.testing.assert_allclose([with_W.g_V[0], with_W.g_A[0]], [0.96007, 0.49381], atol=2e-5)
+    np.testing.assert_allclose([without.g_V[0], without.g_A[0]], [-0.03993, -0.50619], atol=2e-5)
+
+
+def test_one_loop_is_near_tree_level():
+    """Percent corrections of the chiral couplings, not of g_V of the Z-only channel, which nearly cancels."""
+    for channel in (Channel("mu", "mu", "mu"), Channel("mu", "e", "e")):
+        loop, tree = one_loop_current(channel), standard_model_current(channel)
+        for a, b in zip(to_chiral(loop), to_chiral(tree), strict=True):
+            assert 1e-4 < abs(float(a[0] / b[0]) - 1) < 0.03
+
+
+@pytest.mark.parametrize(
+    "channel", [Channel("mu", "mu", "e"), Channel("e", "tau", "e", True), Channel("mu", "e", "mu")]
+)
+def test_one_loop_leaves_pure_W_and_forbidden_channels(channel):
+    loop = one_loop_current(channel)
+    expected = [1.0] * len(channel.outgoing_neutrinos)
+    np.testing.assert_array_equal(loop.g_V, expected)
+    np.testing.assert_array_equal(loop.g_A, expected)
+
+
+# --- propagators of W and Z ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "has_Z", "has_W"),
+    [
+        (Channel("mu", "mu", "mu"), True, True),
+        (Channel("mu", "e", "e"), True, False),
+        (Channel("tau", "tau", "e"), False, True),
+        (Channel("e", "mu", "e", antineutrino=True), False, True),
+        (Channel("tau", "tau", "tau", antineutrino=True), True, True),
+    ],
+    ids=lambda x: getattr(x, "name", None),
+)
+def test_propagator_shift(channel, has_Z, has_W):
+    """Tree level plus shift = Z part x M_Z^2/(M_Z^2 + K2) + W part x M_W^2/(M_W^2 + W2)."""
+    K2, W2 = np.array([3e-5, 71.0, 830.0]), np.array([0.4, 1900.0, 55.0])
+    shift, tree = propagator_shift(channel, jnp.asarray(K2), jnp.asarray(W2), S2), standard_model_current(channel, S2)
+    Z = 91.1879**2 / (91.1879**2 + K2) * has_Z
+    W = 80.362**2 / (80.362**2 + W2) * has_W
+    np.testing.assert_allclose(tree.g_V[0] + shift.g_V[0], (2 * S2 - 0.5) * Z + W, rtol=1e-12)
+    np.testing.assert_allclose(tree.g_A[0] + shift.g_A[0], -0.5 * Z + W, rtol=1e-12)
+    assert np.abs(np.asarray(shift.g_V)[0, 1:]).min() > 1e-4
+
+
+def test_propagator_shift_of_a_forbidden_channel():
+    assert propagator_shift(Channel("mu", "e", "mu"), jnp.ones(4), jnp.ones(4)).g_V.shape == (0, 4)
+
+
+def test_propagator_shift_transforms():
+    channel, W2 = Channel("mu", "mu", "mu"), jnp.asarray([3.0, 700.0, 9.0])
+
+    def shift(K2, W2):
+        return quadratic_couplings(propagator_shift(channel, K2[None], W2[None], S2))[:, 0]
+
+    K2 = jnp.asarray([0.2, 50.0, 2000.0])
+    loop = np.stack([shift(k, w) for k, w in zip(K2, W2, strict=True)])
+    np.testing.assert_allclose(jax.vmap(shift)(K2, W2), loop, rtol=1e-13)
+    np.testing.assert_allclose(jax.jit(shift)(K2[1], W2[1]), loop[1], rtol=1e-12)
+    forward, reverse = (d(lambda k: shift(k, W2[1]))(K2[1]) for d in (jax.jacfwd, jax.jacrev))
+    np.testing.assert_allclose(forward, reverse, rtol=1e-12)
+    central = (shift(K2[1] + 1e-3, W2[1]) - shift(K2[1] - 1e-3, W2[1])) / 2e-3
+    np.testing.assert_allclose(reverse, central, rtol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError
-from tridentjax.currents import Channel
+from tridentjax.currents import Channel, one_loop_current, standard_model_current
 from tridentjax.theories import THEORIES, contact, named_theory, sm, theory_faults, zprime
 
 G_FERMI = 1.1663788e-5
@@ -28,6 +28,29 @@ def test_standard_model_couplings_and_weak_angle():
     np.testing.assert_allclose(current.g_V, np.full((1, 3), 0.5 + 2 * 0.2386), rtol=1e-14)
     np.testing.assert_allclose(current.g_A, np.full((1, 3), 0.5), rtol=1e-14)
     np.testing.assert_allclose(sm({}, DIMUON, K2).g_V, 0.5 + 2 * 0.23122, rtol=1e-14)
+
+
+@pytest.mark.parametrize("channel", [DIMUON, Channel("mu", "e", "e"), Channel("mu", "mu", "e")], ids=lambda c: c.name)
+def test_one_loop_interpolates(channel):
+    """0 is tree level with its weak angle, 1 the published couplings whatever the angle, linear in between."""
+    tree, loop = standard_model_current(channel, 0.2386), one_loop_current(channel)
+    for share in (0.0, 0.3, 1.0):
+        current = sm({"sin2_theta_w": jnp.asarray(0.2386), "one_loop": jnp.asarray(share)}, channel, K2)
+        for name in ("g_V", "g_A"):
+            a, b = float(getattr(tree, name)[0]), float(getattr(loop, name)[0])
+            np.testing.assert_allclose(getattr(current, name), [[a + share * (b - a)] * 3], rtol=1e-12)
+    slope = jax.grad(lambda x: sm({"one_loop": x}, channel, K2).g_V.sum())(jnp.asarray(0.4))
+    expected = 3 * float(loop.g_V[0] - standard_model_current(channel).g_V[0])
+    np.testing.assert_allclose(slope, expected, rtol=1e-12)
+    assert (channel.lepton_plus == "e" and channel.lepton_minus == "mu") == (expected == 0.0)
+
+
+def test_one_loop_is_part_of_every_theory():
+    shift = delta(zprime, {"mass": 0.3, "g": 0.02, "one_loop": 1.0}, DIMUON)[0] - 4e-4 * propagator(0.3)
+    loop, tree = one_loop_current(DIMUON), standard_model_current(DIMUON)
+    np.testing.assert_allclose(shift, float(loop.g_V[0] - tree.g_V[0]), rtol=1e-9)
+    both = contact({"one_loop": 1.0, "delta_g_V": 0.2, "delta_g_A": 0.0}, DIMUON, K2)
+    np.testing.assert_allclose(both.g_V, [[float(loop.g_V[0]) + 0.2] * 3], rtol=1e-12)
 
 
 @pytest.mark.parametrize("g", [7.7e-4, -7.7e-4])
@@ -103,6 +126,14 @@ def test_faults_come_all_at_once():
         ("zprime", {"mass": float("nan"), "g": 1e-3}, "mass = nan; allowed: a finite number"),
         ("contact", {"delta_g_V": 0.1}, "needs \\(delta_g_A, delta_g_V\\)"),
         ("sm", {"sin2_theta_w": -0.2}, "sin2_theta_w = -0.2; allowed: positive"),
+        ("sm", {"one_loop": 1.3}, r"one_loop = 1\.3; allowed: 0 \(tree level\) to 1 \(one loop\)"),
+        ("zprime", {"mass": 1.0, "g": 0.1, "one_loop": -0.1}, r"one_loop = -0\.1; allowed: 0"),
+        (
+            "contact",
+            {"delta_g_V": 0.1, "delta_g_A": 0.0, "one_loop": float("nan")},
+            "one_loop = nan; allowed: a finite",
+        ),
+        ("sm", {"one_lop": 1.0}, "did you mean 'one_loop'"),
         ("sm", {"mass": 1.0}, "unknown parameter of theory sm 'mass'"),
     ],
 )

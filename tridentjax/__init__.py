@@ -18,10 +18,33 @@ _PUBLIC = {
         "Channel",
         "LeptonCurrent",
         "from_chiral",
+        "one_loop_current",
+        "propagator_shift",
         "quadratic_couplings",
         "standard_model_current",
         "to_chiral",
     ),
+    "cuts": (
+        "CutRequest",
+        "Cuts",
+        "acceptance",
+        "make_cuts",
+    ),
+    "distributions": (
+        "Distribution",
+        "differential_distribution",
+    ),
+    "event_files": ("write_events",),
+    "event_sample": (
+        "EventSample",
+        "PARTICLES",
+        "reweight",
+    ),
+    "event_source": (
+        "beam_source",
+        "experiment_source",
+    ),
+    "events": ("generate_events",),
     "experiment": (
         "Experiment",
         "Measurement",
@@ -46,11 +69,22 @@ _PUBLIC = {
         "build_kernel",
         "energy_weights",
     ),
+    "laboratory": (
+        "LaboratoryEvent",
+        "OBSERVABLES",
+        "kinematics",
+        "laboratory_event",
+    ),
     "leptonic_table": (
         "LeptonicTable",
         "load_leptonic_table",
     ),
     "likelihood": ("log_likelihood",),
+    "materials": (
+        "Material",
+        "load_material",
+        "material_names",
+    ),
     "mediators": (
         "VectorMediator",
         "mediator_shift",
@@ -74,12 +108,23 @@ _PUBLIC = {
         "prepare",
         "rate_ratio",
         "signal",
+        "unselected",
+    ),
+    "systematics": (
+        "ModelSpread",
+        "model_spread",
+        "target_regimes",
     ),
     "targets": (
         "Coherent",
         "Incoherent",
         "nucleon_regime",
         "nucleus_regimes",
+    ),
+    "totals": (
+        "TotalCrossSections",
+        "cross_sections",
+        "tabulated_cross_section",
     ),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -3,13 +3,12 @@
 Exit codes: 0 success, 2 bad input, 3 not converged, 130 interrupted (state saved), 1 anything else.
 """
 
-import functools
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
+
+from tridentjax.cli_support import CutOption, Device, Json, Kind, Leptons, Neutrino, Settings, guarded, start_jax
 
 app = typer.Typer(
     name="tridentjax",
@@ -19,70 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
-Device = Annotated[str, typer.Option("--device", help="cpu or gpu; default: what JAX finds.")]
-Settings = Annotated[list[str], typer.Option("--set", help="name=value, repeatable.")]
-Neutrino = Annotated[str, typer.Option(help="nue, numu, nutau, antinue, antinumu or antinutau.")]
-Leptons = Annotated[str, typer.Option(help="Negative then positive lepton: mu-mu+, e-e+, mu-e+, ...")]
-CutOption = Annotated[
-    list[str],
-    typer.Option("--cut", help="OBSERVABLE=MIN:MAX[:RESOLUTION] in GeV or rad, repeatable; see `list observables`."),
-]
-Kind = Literal["configs", "experiments", "theories", "nuclei", "fluxes", "form-factors", "materials", "observables"]
-
-
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors into one clear message and the contract's exit code; never a traceback."""
-
-    @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        from tridentjax.faults import InputError
-
-        try:
-            command(*arguments, **options)
-        except InputError as error:
-            for fault in error.faults:
-                typer.echo(f"error: {fault}", err=True)
-            raise typer.Exit(2) from None
-        except typer.Exit:  # a RuntimeError to Python: let the exit code through
-            raise
-        except KeyboardInterrupt:
-            typer.echo("interrupted; finished blocks are saved, continue with --resume", err=True)
-            raise typer.Exit(130) from None
-        except ValueError as error:  # refused by the library below the checks of the input
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
-        except (RuntimeError, OSError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from None
-
-    return run
-
-
-def start_jax(device: str) -> None:
-    """Set JAX up before its first use: 64 bits, platform, one CPU device a core, compilation cache."""
-    from tridentjax.faults import InputError
-
-    if device not in ("", "cpu", "gpu"):
-        raise InputError([f"--device {device!r}; allowed: cpu, gpu"])
-    os.environ["JAX_ENABLE_X64"] = "1"
-    if device:
-        os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[device]
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", min(4, os.cpu_count() or 1))
-    from tridentjax.cache import cache_folder, processor_hash
-
-    folder = cache_folder() / "compiled" / f"{jax.__version__}-{processor_hash()}"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    try:
-        jax.devices()
-    except RuntimeError as error:
-        raise InputError([f"--device {device!r}: no such device here ({error}); leave --device out"]) from None
 
 
 @app.command()
@@ -163,6 +98,79 @@ def sigma(
         nucleon_form_factor=nucleon_form_factor, pauli=pauli, p_fermi=p_fermi, rtol=rtol, sin2_theta_w=sin2_theta_w,
         gv=gv, ga=ga, theory=theory, settings=settings, cuts=cut, boson_propagators=boson_propagators, spread=spread,
         seed=seed, as_json=json,
+    )  # fmt: skip
+
+
+@app.command()
+@guarded
+def distribution(
+    observables: Annotated[list[str], typer.Argument(help="One or two of `tridentjax list observables`.")],
+    target: Annotated[str, typer.Option(help="As in `sigma`.")],
+    bins: Annotated[list[str], typer.Option(help="MIN:MAX:N or MIN:MAX:N:log, one for each observable.")],
+    energy: Annotated[float | None, typer.Option(help="Neutrino energy in GeV.")] = None,
+    flux: Annotated[str | None, typer.Option(help="Flux table to average over instead of one energy.")] = None,
+    neutrino: Neutrino = "numu",
+    leptons: Leptons = "mu-mu+",
+    theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
+    settings: Settings = [],  # noqa: B006
+    cut: CutOption = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="Figure (.png, .pdf, .svg); the table goes beside it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    points: Annotated[int, typer.Option(help="Events per scramble and regime, a power of two.")] = 2**14,
+    seed: Annotated[int, typer.Option(help="Seed of the integration points.", min=0)] = 0,
+    json: Json = False,
+    device: Device = "",
+) -> None:
+    """Differential cross section in one or two observables, with errors and a figure.
+
+    Example: tridentjax distribution E_minus --bins 0:10:20 --target Ar40 --energy 10 --out E_minus.png
+    """
+    start_jax(device)
+    from tridentjax.distribution_command import distribution as run
+
+    run(
+        observables=observables, target=target, energy=energy, flux=flux, neutrino=neutrino, leptons=leptons,
+        theory=theory, settings=settings, cuts=cut, bins=bins, out=out, force=force, points=points, seed=seed,
+        as_json=json,
+    )  # fmt: skip
+
+
+@app.command()
+@guarded
+def events(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Experiment name or file; or leave it out and give --target.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", "-n", help="Number of events.")] = 10000,
+    out: Annotated[Path, typer.Option(help="File: .hepmc3 or .hepmc (HepMC3 text), or .parquet.")] = Path(
+        "events.hepmc3"
+    ),
+    flux: Annotated[str | None, typer.Option(help="Flux table, name or file, instead of an experiment.")] = None,
+    energy: Annotated[float | None, typer.Option(help="Fixed neutrino energy in GeV, instead of a flux.")] = None,
+    target: Annotated[str | None, typer.Option(help="Nuclide, element, material, proton or neutron.")] = None,
+    neutrino: Neutrino = "numu",
+    leptons: Leptons = "mu-mu+",
+    theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
+    settings: Settings = [],  # noqa: B006
+    reweight: Annotated[str | None, typer.Option(help="Theory to which Standard-Model events are reweighted.")] = None,
+    cut: CutOption = [],  # noqa: B006
+    weighted: Annotated[bool, typer.Option("--weighted", help="Weighted events instead of unweighted ones.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same events.", min=0)] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    json: Json = False,
+    device: Device = "",
+) -> None:
+    """Events in HepMC3 or Parquet: of an experiment, or of one beam on one target.
+
+    Example: tridentjax events --flux DUNE_ND_FHC --target Ar40 -n 100000 --out events.hepmc3
+    """
+    start_jax(device)
+    from tridentjax import event_command
+
+    event_command.events(
+        experiment=experiment, count=count, out=out, flux=flux, energy=energy, target=target, neutrino=neutrino,
+        leptons=leptons, theory=theory, settings=settings, reweight=reweight, cuts=cut, weighted=weighted,
+        seed=seed, force=force, as_json=json,
     )  # fmt: skip
 
 

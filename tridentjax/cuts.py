@@ -91,7 +91,7 @@ def make_cuts(requests: list[CutRequest], efficiency: float = 1.0, place: str = 
         widths = (request.resolution * scale, request.relative_resolution)
         # arrays: a new value needs no new compilation
         a, b, width, relative = (jnp.asarray(x, dtype=float) for x in (low, high, *widths))
-        cuts.append(Cut(a, b, width, relative, request.observable, max(widths) > 0.0))
+        cuts.append(Cut(a, b, width, relative, request.observable, bool(max(widths) > 0.0)))
     if faults:
         raise InputError(faults)
     return Cuts(tuple(cuts), efficiency)

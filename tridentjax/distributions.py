@@ -5,7 +5,7 @@
 Sixteen independent scrambles of the points give the errors, as in `cross_section`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,17 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax._types import Scalar
-from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, REPLICAS, differential_cross_section
-from tridentjax.currents import Channel, quadratic_couplings
-from tridentjax.cuts import NO_CUTS, Cuts, acceptance
+from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, REPLICAS, contract, map_constants, weigh
+from tridentjax.currents import Channel
+from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.faults import InputError, unknown
-from tridentjax.laboratory import OBSERVABLES, kinematics
-from tridentjax.phase_space import DIMENSION, map_unit_cube, threshold_energy
+from tridentjax.flux import Flux
+from tridentjax.laboratory import OBSERVABLES
+from tridentjax.phase_space import DIMENSION, threshold_energy
 from tridentjax.precision import require_float64
 from tridentjax.quadrature import Rule, sobol_rule
-from tridentjax.targets import Q2_scale, Regime
+from tridentjax.targets import Regime
 from tridentjax.theories import TheoryFunction, sm
+
+Edges = Mapping[str, Sequence[float] | np.ndarray]
 
 
 class Distribution(eqx.Module):
@@ -48,8 +50,8 @@ class Distribution(eqx.Module):
 def differential_distribution(
     channel: Channel,
     regimes: Sequence[tuple[float, Regime]],
-    E_nu: float,
-    edges: dict[str, Sequence[float]],
+    E_nu: float | Flux,
+    edges: Edges,
     *,
     theory: TheoryFunction = sm,
     parameters: dict[str, Any] | None = None,
@@ -57,13 +59,13 @@ def differential_distribution(
     points: int = 2**14,
     seed: int = 0,
 ) -> Distribution:
-    """Differential cross section of a target at one energy.
+    """Differential cross section of a target at one energy, or averaged over a flux.
 
     Parameters
     ----------
     channel : process.
     regimes : regimes of the target with their number fractions, from `target_regimes`.
-    E_nu : laboratory energy [GeV].
+    E_nu : laboratory energy [GeV], or a flux, over whose neutrinos the cross section is averaged.
     edges : bin edges of one or two observables of `OBSERVABLES`, in their units, increasing.
     theory, parameters : couplings, taken at the K2 of every event.
     cuts : selection; a smooth one weighs events that are then put in the bin of their true observable.
@@ -86,17 +88,23 @@ def differential_distribution(
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
     sums = np.zeros((REPLICAS, int(np.prod(shape))))
     for number, (fraction, regime) in enumerate(regimes):
-        if E_nu <= threshold_energy(channel, regime.mass) * (1.0 + 1e-10) or not channel.outgoing_neutrinos:
+        energies, shares = _energies(E_nu, threshold_energy(channel, regime.mass))
+        if not energies.size or not channel.outgoing_neutrinos:
             continue
+        constants = map_constants(regime)
         for replica in range(REPLICAS):
-            rule = sobol_rule(points, DIMENSION, (seed * len(regimes) + number) * REPLICAS + replica)
+            rule = sobol_rule(points, DIMENSION + 1, (seed * len(regimes) + number) * REPLICAS + replica)
+            energy, factor = _draw(energies, shares, np.asarray(rule.nodes[:, -1]))
             for start in range(0, points, POINTS_PER_CHUNK):
-                part = Rule(
-                    rule.nodes[start : start + POINTS_PER_CHUNK], rule.weights[start : start + POINTS_PER_CHUNK]
-                )
-                weight, values = _events(channel, regime, jnp.asarray(E_nu), part, theory, given, cuts, names)
+                chunk = slice(start, start + POINTS_PER_CHUNK)
+                part = Rule(rule.nodes[chunk], rule.weights[chunk] * factor[chunk])
+                events = weigh(channel, energy[chunk], constants, part, cuts, names)
+                _, weight = contract(channel, regime, theory, given, events)
                 index = np.ravel_multi_index(
-                    tuple(np.searchsorted(b, np.asarray(x), side="right") for b, x in zip(bins, values, strict=True)),
+                    tuple(
+                        np.searchsorted(b, np.asarray(x), side="right")
+                        for b, x in zip(bins, events.values, strict=True)
+                    ),
                     shape,
                 )
                 sums[replica] += fraction * np.bincount(index, np.asarray(weight), sums.shape[1])
@@ -109,26 +117,22 @@ def differential_distribution(
     )
 
 
-@eqx.filter_jit
-def _events(
-    channel: Channel,
-    regime: Regime,
-    E_nu: Scalar,
-    rule: Rule,
-    theory: TheoryFunction,
-    parameters: dict[str, Any],
-    cuts: Cuts,
-    names: tuple[str, ...],
-) -> tuple[Float[Array, " point"], list[Float[Array, " point"]]]:
-    """Weight [cm^2] of every event with couplings and acceptance, and its observables."""
-    points = map_unit_cube(channel, E_nu, regime.mass, Q2_scale(regime), regime.largest_Q2, rule)
-    structures = differential_cross_section(channel, points, E_nu, regime.mass)[:, : regime.hadronic]
-    structures = (structures * regime.structure(points.Q2)[None]).sum(1)
-    weight = (structures * quadratic_couplings(theory(parameters, channel, points.K2))).sum(0) * rule.weights
-    event = kinematics(channel, points, E_nu, regime.mass)
-    if cuts.active:
-        weight = weight * acceptance(cuts, event)
-    return weight, [OBSERVABLES[name].function(event) for name in names]
+def _energies(E_nu: float | Flux, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Energies [GeV] above threshold and the share of the neutrinos that each stands for."""
+    energy = np.asarray(E_nu.energy if isinstance(E_nu, Flux) else [E_nu], dtype=float)
+    share = np.asarray(E_nu.weight / E_nu.weight.sum() if isinstance(E_nu, Flux) else [1.0])
+    above = energy > threshold * (1.0 + 1e-10)
+    return energy[above], share[above]
+
+
+def _draw(
+    energies: np.ndarray, shares: np.ndarray, u: np.ndarray
+) -> tuple[Float[Array, " point"], Float[Array, " point"]]:
+    """Energies drawn with probability share x E^1.5, roughly the rate, and the weights that make up for it."""
+    probability = shares * energies**1.5
+    probability = probability / probability.sum()
+    index = np.minimum(np.searchsorted(np.cumsum(probability), u), energies.size - 1)
+    return jnp.asarray(energies[index]), jnp.asarray(shares[index] / probability[index])
 
 
 def _volumes(edges: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -136,7 +140,7 @@ def _volumes(edges: tuple[np.ndarray, ...]) -> np.ndarray:
     return widths[0] if len(widths) == 1 else np.outer(*widths)
 
 
-def _check(edges: dict[str, Sequence[float]]) -> None:
+def _check(edges: Edges) -> None:
     faults = []
     if len(edges) not in (1, 2):
         faults.append(f"{len(edges)} observables ({', '.join(edges) or 'none'}); allowed: one or two")

@@ -35,7 +35,9 @@ class Flux(eqx.Module):
     """Spectrum of one neutrino species as an integration measure.
 
     energy [GeV]; weight = flux x node width, in 1 (relative) or 1/m^2/POT (or per fb^-1); the unit names
-    which. `pivot` [GeV] is the mean energy, about which a tilt nuisance turns the spectrum.
+    which. `pivot` [GeV] is the mean energy, about which a tilt nuisance turns the spectrum. `intervals`
+    [GeV] are the bins or knot intervals that hold the nodes (`logarithmic`: nodes uniform in log E), for
+    `spectrum.sample_energies`; without them the spectrum is a set of sharp lines.
     """
 
     energy: Float[Array, " node"]
@@ -44,6 +46,8 @@ class Flux(eqx.Module):
     species: str = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     name: str = eqx.field(static=True)
+    intervals: Float[Array, "interval 2"] | None = None
+    logarithmic: bool = eqx.field(static=True, default=False)
 
     @property
     def absolute(self) -> bool:
@@ -114,14 +118,24 @@ def load_flux(name: str | Path, species: str) -> Flux:
     table = read_flux_table(name)
     unit = table.header["unit"]
     if "species" in table.columns:
-        energy, weight = _from_knots(table, species)
+        energy, weight, intervals = _from_knots(table, species)
     else:
-        energy, weight = _from_bins(table, species)
+        energy, weight, intervals = _from_bins(table, species)
     energy = energy * _ENERGY_UNITS[table.header["energy_unit"]]
+    intervals = intervals * _ENERGY_UNITS[table.header["energy_unit"]]
     weight = weight * _ENERGY_UNITS[table.header["energy_unit"]] * _UNITS[unit]
     pivot = float((energy * weight).sum() / weight.sum())
     unit = unit.replace("cm^2", "m^2")
-    return Flux(jnp.asarray(energy), jnp.asarray(weight), pivot, species, unit, Path(name).stem)
+    return Flux(
+        jnp.asarray(energy),
+        jnp.asarray(weight),
+        pivot,
+        species,
+        unit,
+        Path(name).stem,
+        jnp.asarray(intervals),
+        "species" in table.columns,
+    )
 
 
 def table_species(table: Table) -> tuple[str, ...]:
@@ -179,7 +193,7 @@ def _check_flux(place: str, column: str, values: np.ndarray) -> list[str]:
     return faults or ([] if values.any() else [f"{place}: {column} is zero everywhere"])
 
 
-def _from_knots(table: Table, species: str) -> tuple[np.ndarray, np.ndarray]:
+def _from_knots(table: Table, species: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from scipy.interpolate import PchipInterpolator
 
     rows = [row for row in table.rows if row["species"] == species]
@@ -204,10 +218,11 @@ def _from_knots(table: Table, species: str) -> tuple[np.ndarray, np.ndarray]:
     node, weight = gauss_legendre(_NODES_PER_KNOT_INTERVAL)
     width = np.diff(log_E)[:, None]
     x = (log_E[:-1, None] + width * node).ravel()
-    return np.exp(x), np.exp(x + curve(x)) * (width * weight).ravel()
+    intervals = np.stack([energy[:-1], energy[1:]], axis=1)
+    return np.exp(x), np.exp(x + curve(x)) * (width * weight).ravel(), intervals
 
 
-def _from_bins(table: Table, species: str) -> tuple[np.ndarray, np.ndarray]:
+def _from_bins(table: Table, species: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if species not in table.columns:
         raise InputError([unknown("species", species, table_species(table), table.place)])
     low, high = np.asarray(numbers(table, "E_lo")), np.asarray(numbers(table, "E_hi"))
@@ -224,4 +239,5 @@ def _from_bins(table: Table, species: str) -> tuple[np.ndarray, np.ndarray]:
     filled = flux > 0.0
     node, weight = gauss_legendre(_NODES_PER_BIN)
     width = (high - low)[filled, None]
-    return (low[filled, None] + width * node).ravel(), (flux[filled, None] * width * weight).ravel()
+    intervals = np.stack([low, high], axis=1)[filled]
+    return (low[filled, None] + width * node).ravel(), (flux[filled, None] * width * weight).ravel(), intervals

@@ -69,15 +69,15 @@ class Chain(eqx.Module):
     """An experiment with its kernels: everything upstream of the nuisances, ready to be folded.
 
     `densities` holds, for each nucleus and regime, the kernel folded with the target where no nuisance
-    acts on it (nucleons), else None. `selections` holds, for each component, what multiplies its densities
-    (VV, AA, and VV again for the interference) where the experiment has cuts, else None.
+    acts on it (nucleons), else None. `selections` holds, for each component, the factors of `select` on its
+    densities where the experiment has cuts, else None.
     """
 
     experiment: Experiment
     kernels: dict[str, Kernel]
     regimes: tuple[tuple[Regime, ...], ...]
     densities: tuple[tuple[Float[Array, "structure energy node"] | None, ...], ...]
-    selections: dict[Component, Float[Array, "3 node"]] | None = None
+    selections: dict[Component, Float[Array, "4 node"]] | None = None
 
 
 def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
@@ -133,7 +133,7 @@ def unselected(chain: Chain) -> Chain:
     return Chain(chain.experiment, chain.kernels, chain.regimes, chain.densities)
 
 
-def _selections(chain: Chain) -> dict[Component, Float[Array, "3 node"]]:
+def _selections(chain: Chain) -> dict[Component, Float[Array, "4 node"]]:
     """Selected over total density of every component, at nominal nuisances."""
     factors, nominal = {}, fold(chain)
     for number, (component, channel) in enumerate(zip(nominal.components, nominal.channels, strict=True)):
@@ -145,10 +145,7 @@ def _selections(chain: Chain) -> dict[Component, Float[Array, "3 node"]]:
         at_energies = energy_weights(kernel, flux.energy) @ fold_target(kernel, regime)[:2].sum((0, 2))
         shares = flux.weight * at_energies
         selection = select(channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, seed=number)
-        density = nominal.weights[number, :2]
-        reference = jnp.stack([density[0], density[1], density[0]])
-        factor = selection.density * density.sum() / jnp.where(reference > 0.0, reference, jnp.inf)
-        factors[component] = factor
+        factors[component] = selection.factor
     return factors
 
 
@@ -197,16 +194,22 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
                 component = Component(flux.name, flux.species, nucleus.name, regime.name)
                 channel = chain.experiment.channel(flux)
                 row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
-                if chain.selections is not None:  # interference included, also where it vanishes without cuts
-                    row = jnp.stack([row[0], row[1], row[0]]) * chain.selections[component]
-                elif row.shape[0] == 3:  # kernels are those of the first beam
+                if row.shape[0] == 3:  # kernels are those of the first beam
                     row = row * jnp.asarray([1.0, 1.0, channel.VA_sign * kernel.channel.VA_sign])[:, None]
+                if chain.selections is not None:
+                    row = _selected(row, chain.selections[component])
                 rows.append(row)
                 components.append(component)
                 channels.append(channel)
     total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
     K2 = next(iter(chain.kernels.values())).K2
     return Response(K2, jnp.stack(rows) / total, total, tuple(components), tuple(channels))
+
+
+def _selected(row: Float[Array, "structure node"], factor: Float[Array, "4 node"]) -> Float[Array, "3 node"]:
+    """Density after the cuts: with interference, also where it vanishes without them (equal masses)."""
+    interference = row[2] if row.shape[0] == 3 else jnp.zeros_like(row[0])
+    return jnp.stack([row[0] * factor[0], row[1] * factor[1], row[0] * factor[2] + interference * factor[3]])
 
 
 def signal(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, " component"]:

@@ -18,7 +18,7 @@ from tridentjax.inference.model import Model
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
 from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
-from tridentjax.schema import RunSpec
+from tridentjax.run_schema import RunSpec
 from tridentjax.tables import read_yaml
 
 logger = logging.getLogger("tridentjax")

@@ -6,7 +6,9 @@ Weighted events with energies drawn from flux x cross section are deposited on t
     D_s[k] = sum over events of weight_s x acceptance x l_k(ln K2),                              (1)
 
 l_k the cubic Lagrange polynomials on the four nearest nodes, so that sums with a smooth function of K2
-(a propagator) are those of the events to fourth order in the step. Cuts multiply weights; no node moves.
+(a propagator) are those of the events to fourth order in the step. The same sum without acceptance divides
+it: what is left multiplies the nominal density of the kernel, which has no sampling error, so a cut that
+removes nothing changes nothing. Cuts multiply weights; no node moves.
 """
 
 from typing import NamedTuple
@@ -16,27 +18,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, differential_cross_section
+from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, WeightedPoints, map_constants, weigh
 from tridentjax.currents import Channel
-from tridentjax.cuts import Cuts, acceptance
+from tridentjax.cuts import Cuts
 from tridentjax.faults import InputError
-from tridentjax.laboratory import kinematics
-from tridentjax.phase_space import DIMENSION, map_unit_cube
+from tridentjax.phase_space import DIMENSION
 from tridentjax.quadrature import Rule, sobol_rule
-from tridentjax.targets import Q2_scale, Regime
+from tridentjax.targets import Regime
 
 _REPLICAS = 8
 _POINTS = 2**14
 
 
 class Selection(NamedTuple):
-    """Selected density on K2 nodes over the total cross section of VV + AA, and the error of its sum.
+    """Selected over total density on K2 nodes, and the relative error of the selected sum of VV + AA.
 
-    `density` has axes structure (VV, AA, VA) and node: multiplied by the total VV + AA it replaces the
-    nominal density of the kernel. `error` is the standard error of its VV + AA summed over nodes.
+    Rows of `factor`: what multiplies the nominal VV and AA of the kernel, and for the selected interference
+    what multiplies the nominal VV (it appears where a cut tells the leptons apart) and the nominal VA.
     """
 
-    density: Float[Array, "3 node"]
+    factor: Float[Array, "4 node"]
     error: float
 
 
@@ -50,7 +51,7 @@ def select(
     cuts: Cuts,
     seed: int = 0,
 ) -> Selection:
-    """Selected density of one component.
+    """Selected over total density of one component.
 
     Parameters
     ----------
@@ -72,24 +73,32 @@ def select(
         index = np.searchsorted(cumulative, np.asarray(rule.nodes[:, -1]) * cumulative[-1])
         index = np.minimum(index, cumulative.size - 1)
         E_nu, total_at = (jnp.asarray(np.asarray(x)[index]) for x in (energies, totals))
-        kept, total = jnp.zeros((3, K2_nodes.size)), jnp.zeros(())
+        kept, total = jnp.zeros((3, K2_nodes.size)), jnp.zeros((3, K2_nodes.size))
         for start in range(0, _POINTS, POINTS_PER_CHUNK):
             part = slice(start, start + POINTS_PER_CHUNK)
             own = Rule(rule.nodes[part], rule.weights[part])
             more, all_of_it = _deposit(channel, regime, E_nu[part], total_at[part], own, K2_nodes, cuts)
             kept, total = kept + more, total + all_of_it
         selected.append(np.asarray(kept))
-        everything.append(float(total))
-    ratio = np.stack(selected) / np.mean(everything)
-    sums = ratio[:, :2].sum((1, 2)) - ratio[:, :2].sum((1, 2)).mean() * (np.asarray(everything) / np.mean(everything))
-    density = ratio.mean(0)
-    if not density[:2].sum() > 0.0:
+        everything.append(np.asarray(total))
+    kept, whole = np.mean(selected, axis=0), np.mean(everything, axis=0)
+    if not kept[:2].sum() > 0.0:
         raise InputError([f"{channel.name}, {regime.name}: no event passes the cuts; open the windows"])
-    error = float(ERROR_SCALE * sums.std(ddof=1) / np.sqrt(_REPLICAS))
-    return Selection(jnp.asarray(density), error)
+    filled = np.flatnonzero((whole[:2] > 0.0).all(0))
+    (VV, AA, VA), (kept_VV, kept_AA, kept_VA) = whole[:, filled], kept[:, filled]
+    # where few events fall on a node: acceptances are probabilities, and |VA| <= VV + AA
+    accepted_VV, accepted_AA = np.clip(kept_VV / VV, 0.0, 1.0), np.clip(kept_AA / AA, 0.0, 1.0)
+    mean = (accepted_VV * VV + accepted_AA * AA) / (VV + AA)
+    bound = (VV + AA) / VV
+    appears = np.clip((kept_VA - mean * VA) / VV, -bound, bound)
+    # a node that no event reaches, at the edges, takes the factor of its neighbour
+    nodes = np.arange(K2_nodes.size)
+    factor = np.stack([np.interp(nodes, filled, row) for row in (accepted_VV, accepted_AA, appears, mean)])
+    residual = [float((a[:2] - factor[:2] * b[:2]).sum()) for a, b in zip(selected, everything, strict=True)]
+    error = float(ERROR_SCALE * np.std(residual, ddof=1) / np.sqrt(_REPLICAS) / kept[:2].sum())
+    return Selection(jnp.asarray(factor), error)
 
 
-@eqx.filter_jit
 def _deposit(
     channel: Channel,
     regime: Regime,
@@ -98,19 +107,28 @@ def _deposit(
     rule: Rule,
     K2_nodes: Float[Array, " node"],
     cuts: Cuts,
-) -> tuple[Float[Array, "3 node"], Float[Array, ""]]:
-    """Selected weights on the nodes, Eq. (1), and the sum of VV + AA without selection.
+) -> tuple[Float[Array, "3 node"], Float[Array, "3 node"]]:
+    """Weights of VV, AA, VA on the nodes, Eq. (1), with selection and without.
 
     Energies were drawn in proportion to the rate, so each weight is divided by the cross section at its own
-    energy: the second number is 1 up to sampling noise, which the ratio takes out.
+    energy.
     """
-    points = map_unit_cube(channel, E_nu, regime.mass, Q2_scale(regime), regime.largest_Q2, rule)
-    weight = differential_cross_section(channel, points, E_nu, regime.mass)[:, : regime.hadronic]
-    weight = (weight * regime.structure(points.Q2)[None]).sum(1) * (rule.weights / total_at)[None]
-    accepted = weight * acceptance(cuts, kinematics(channel, points, E_nu, regime.mass))[None]
-    node, share = _lagrange(points.K2, K2_nodes)
-    kept = jnp.zeros((3, K2_nodes.size)).at[:, node].add(accepted[:, None] * share[None])
-    return kept, weight[:2].sum()
+    constants = map_constants(regime)
+    relative = Rule(rule.nodes, rule.weights / total_at)
+    everything = weigh(channel, E_nu, constants, relative)
+    accepted = weigh(channel, E_nu, constants, relative, cuts)
+    return _spread(regime, everything, accepted, K2_nodes)
+
+
+@eqx.filter_jit
+def _spread(
+    regime: Regime, everything: WeightedPoints, accepted: WeightedPoints, K2_nodes: Float[Array, " node"]
+) -> tuple[Float[Array, "3 node"], Float[Array, "3 node"]]:
+    structure = regime.structure(everything.Q2)[None]
+    kept, weight = ((points.weight[:, : regime.hadronic] * structure).sum(1) for points in (accepted, everything))
+    node, share = _lagrange(accepted.K2, K2_nodes)
+    empty = jnp.zeros((3, K2_nodes.size)).at[:, node]
+    return empty.add(kept[:, None] * share[None]), empty.add(weight[:, None] * share[None])
 
 
 def _lagrange(

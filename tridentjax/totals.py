@@ -55,8 +55,8 @@ def tabulated_cross_section(
     Returns
     -------
     TotalCrossSections; the error is the difference to a coarser table plus 3e-5: an upper bound rather than
-    a standard deviation, honest everywhere and large close to threshold. Exactly zero, without error, at
-    and below threshold and for a forbidden channel.
+    a standard deviation, honest everywhere and large close to threshold, infinite where no node of the table
+    is reached. Exactly zero, without error, at and below threshold and for a forbidden channel.
 
     Raises
     ------
@@ -81,6 +81,7 @@ def tabulated_cross_section(
     fine, coarse = (np.where(open_channel[:, None], values, 0.0) for values in both)
     scale = np.concatenate([fine[:, :2], fine[:, :2].mean(1, keepdims=True), fine[:, 3:]], axis=1)
     error = np.abs(fine - coarse) + _FLOOR * np.abs(scale)
+    error[open_channel & ~(fine[:, :2].sum(1) > 0.0)] = np.inf  # so close to threshold that no node is reached
     if channel.lepton_minus == channel.lepton_plus:
         error[:, 2] = 0.0  # VA vanishes identically
     return TotalCrossSections(fine[:, :3], error[:, :3], fine[:, 3], error[:, 3], np.zeros(E_nu.size, dtype=bool))

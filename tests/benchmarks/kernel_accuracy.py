@@ -11,23 +11,14 @@ import jax
 import numpy as np
 
 import tridentjax as tj
-from tridentjax import kernel, leptonic_table, rates
+from tridentjax import leptonic_table, rates
 
 tj.enable_x64()
 jax.config.update("jax_num_cpu_devices", 2)
 import jax.numpy as jnp  # noqa: E402
 
 MASSES = np.geomspace(1e-3, 1e3, 19)
-FINE = {
-    "leptonic_table": {
-        "STEP_Q2": 0.2,
-        "STEP_K2": 0.4,
-        "_S_HAT_NODES": 20,
-        "_M2_NODES": 16,
-        "_COS_NODES": 18,
-    },
-    "kernel": {"STEP_Q2": 0.2, "STEP_K2": 0.4, "_S_HAT_INTEGRAL_NODES": 18},
-}
+FINE = leptonic_table.Resolution(0.2, 0.4, 22, 18, 1.25)
 
 
 def predictions(chain: tj.Chain) -> tuple[float, np.ndarray]:
@@ -38,14 +29,6 @@ def predictions(chain: tj.Chain) -> tuple[float, np.ndarray]:
     ratios = [tj.rate_ratio(response, zprime, {"mass": m, "g": x}) for m, x in zip(MASSES, g, strict=True)]
     ratios.append(tj.rate_ratio(response, contact, {"delta_g_V": 0.2, "delta_g_A": -0.1}))
     return float(tj.signal(response, tj.theories.sm, {}).sum()), np.asarray(ratios)
-
-
-def refine() -> tj.LeptonicTable:
-    """Table with the refined settings."""
-    for module, values in FINE.items():
-        for name, value in values.items():
-            setattr({"leptonic_table": leptonic_table, "kernel": kernel}[module], name, value)
-    return leptonic_table.build_leptonic_table(tj.Channel("mu", "mu", "mu"))
 
 
 def main() -> None:
@@ -74,7 +57,7 @@ def main() -> None:
         jax.block_until_ready(gradient(point))
     print(f"one value and gradient of the live CCFR chain, 9 parameters: {5.0 * (time.monotonic() - started):.3f} ms")
 
-    fine_table = refine()
+    fine_table = leptonic_table.build_leptonic_table(tj.Channel("mu", "mu", "mu"), FINE)
     rates.load_leptonic_table = lambda channel: fine_table
     print("experiment   SM rate   contact R   worst R, 1 MeV - 1 TeV")
     for name in names:

@@ -15,7 +15,7 @@ from tridentjax.inference.model import Model
 from tridentjax.kernel import SMALLEST_MEDIATOR_MASS
 from tridentjax.quadrature import chebyshev_nodes
 from tridentjax.rates import Response, prepare
-from tridentjax.schema import RunSpec
+from tridentjax.run_schema import RunSpec
 from tridentjax.theories import THEORIES, theory_faults
 
 _EDGE_NODES = 24

@@ -1,0 +1,140 @@
+"""Targets as sums of regimes and the spread over nuclear models; the oracles are sums written out here."""
+
+import numpy as np
+import pytest
+from fixtures_physics import DIMUON
+
+from tridentjax.faults import InputError
+from tridentjax.materials import load_material
+from tridentjax.nuclei import load_nucleus
+from tridentjax.systematics import material_regimes, model_spread, summed, target_regimes
+from tridentjax.targets import nucleon_regime, nucleus_regimes
+from tridentjax.totals import tabulated_cross_section
+
+ENERGIES = [3.7, 52.0]
+
+
+def table(regime):
+    return tabulated_cross_section(DIMUON, regime, ENERGIES)
+
+
+def test_water_is_two_hydrogens_and_an_oxygen():
+    found = summed(DIMUON, target_regimes("water"), ENERGIES)
+    coherent, bound_p, bound_n = (table(regime) for regime in nucleus_regimes(load_nucleus("O16")))
+    free = table(nucleon_regime("proton"))
+    assert set(found) == {"coherent", "incoherent_proton", "incoherent_neutron"}
+    for name, exact in (
+        ("coherent", coherent.value / 3),
+        ("incoherent_proton", bound_p.value / 3 + 2 * free.value / 3),
+        ("incoherent_neutron", bound_n.value / 3),
+    ):
+        np.testing.assert_allclose(found[name].value, exact, rtol=3e-6)  # 0.666667 of the mass table
+    # errors of the tables are common to all nuclei: they add linearly
+    exact = bound_p.error / 3 + 2 * free.error / 3
+    np.testing.assert_allclose(found["incoherent_proton"].error, exact, rtol=1e-5)
+    np.testing.assert_allclose(found["incoherent_proton"].sigma, bound_p.sigma / 3 + 2 * free.sigma / 3, rtol=3e-6)
+
+
+def test_a_composition_by_mass():
+    """O:0.53, Si:0.47 by mass -> number fractions with atomic masses typed in here; Si from its isotopes."""
+    oxygen, silicon = 0.53 / 15.999, 0.47 / 28.085
+    share = oxygen / (oxygen + silicon)
+    found = summed(DIMUON, target_regimes("O:0.53,Si:0.47"), ENERGIES)
+    parts = [summed(DIMUON, target_regimes(name), ENERGIES) for name in ("O", "Si")]
+    for name in found:
+        exact = share * parts[0][name].sigma + (1 - share) * parts[1][name].sigma
+        np.testing.assert_allclose(found[name].sigma, exact, rtol=1e-4)
+    assert 0.6 < share < 0.7
+
+
+def test_natural_iron():
+    """Isotopes by their abundance; coherent rates go with Z^2, so they differ by radius and mass only."""
+    found = summed(DIMUON, target_regimes("steel"), ENERGIES)
+    exact = sum(
+        abundance * tabulated_cross_section(DIMUON, nucleus_regimes(load_nucleus(name))[0], ENERGIES).sigma
+        for name, abundance in (("Fe54", 0.05845), ("Fe56", 0.91754), ("Fe57", 0.02119), ("Fe58", 0.00282))
+    )
+    np.testing.assert_allclose(found["coherent"].sigma, exact, rtol=1e-6)
+
+
+def test_free_hydrogen_is_never_blocked():
+    proton = nucleon_regime("proton")
+    for target in ("H", "H1", "proton"):
+        blocked, free = (target_regimes(target, pauli=p) for p in (True, False))
+        assert [r.name for _, r in blocked] == ["incoherent_proton"]
+        for regimes in (blocked, free):
+            np.testing.assert_allclose(table(regimes[0][1]).value, table(proton).value, rtol=1e-12)
+    # in water, only the oxygen changes
+    on, off = (summed(DIMUON, target_regimes("water", pauli=p), ENERGIES) for p in (True, False))
+    bound = [table(nucleus_regimes(load_nucleus("O16"), pauli=p)[1]).sigma for p in (True, False)]
+    difference = off["incoherent_proton"].sigma - on["incoherent_proton"].sigma
+    np.testing.assert_allclose(difference, (bound[1] - bound[0]) / 3, rtol=1e-5)
+    assert (difference > 0.02 * bound[0]).all()
+
+
+def test_fermi_momentum_of_a_nucleon_and_of_a_nucleus():
+    free, blocked, deep = (table(target_regimes("proton", p_fermi=p)[0][1]).sigma for p in (None, 0.2, 0.3))
+    assert (free > blocked).all() and (blocked > deep).all()
+    ours = table(target_regimes("O16", p_fermi=0.3)[1][1]).sigma
+    np.testing.assert_allclose(ours, 8 * deep, rtol=1e-12)
+
+
+@pytest.mark.parametrize("nucleon", ["proton", "neutron"])
+def test_a_nucleon_takes_no_nuclear_form_factor(nucleon):
+    for options in ({"form_factor": "helm"}, {"parameters": {"R0": 3.0}}):
+        with pytest.raises(InputError, match=f"{nucleon} has no nuclear form factor, received .*; choose a nucleon"):
+            target_regimes(nucleon, **options)
+    assert table(target_regimes(nucleon, nucleon_form_factor="dipole")[0][1]).sigma[0] > 0
+
+
+def test_unknown_target():
+    with pytest.raises(InputError, match="did you mean 'Ar40'"):
+        target_regimes("Ar41")
+    with pytest.raises(InputError, match="'Ar41'"):
+        model_spread(DIMUON, "Ar41", ENERGIES)
+
+
+def test_spread_over_nuclear_models():
+    found = model_spread(DIMUON, "O16", ENERGIES)
+    coherent, incoherent = found["coherent"], found["incoherent"]
+    assert next(iter(coherent.sigma)) == "default"
+    assert {"default", "fourier-bessel", "helm", "woods-saxon"} <= set(coherent.sigma)
+    for model, sigma in coherent.sigma.items():
+        exact = table(nucleus_regimes(load_nucleus("O16", model))[0]).sigma
+        np.testing.assert_allclose(sigma, exact, rtol=1e-12, err_msg=model)
+    values = np.stack(list(coherent.sigma.values()))
+    expected = (values.max(0) - values.min(0)) / 2 / coherent.sigma["default"]
+    np.testing.assert_allclose(coherent.half_range, expected, rtol=1e-12)
+    assert (coherent.half_range > 0.001).all() and (coherent.half_range < 0.1).all()
+    assert next(iter(incoherent.sigma)) == "kelly" and set(incoherent.sigma) == {"kelly", "dipole", "ye2018"}
+    for model, sigma in incoherent.sigma.items():
+        exact = sum(table(regime).sigma for regime in nucleus_regimes(load_nucleus("O16"), model)[1:])
+        np.testing.assert_allclose(sigma, exact, rtol=1e-12, err_msg=model)
+    values = np.stack(list(incoherent.sigma.values()))
+    np.testing.assert_allclose(
+        incoherent.half_range, (values.max(0) - values.min(0)) / 2 / incoherent.sigma["kelly"], rtol=1e-12
+    )
+
+
+def test_spread_of_mixtures_and_nucleons():
+    """Only the models that every nucleus has; the chosen nucleon model comes first."""
+    mixture = model_spread(DIMUON, "fused_silica", ENERGIES[1:], "ye2018")
+    assert next(iter(mixture["coherent"].sigma)) == "default" and "woods-saxon" in mixture["coherent"].sigma
+    assert "gaussian3" not in mixture["coherent"].sigma  # not tabulated for oxygen
+    assert next(iter(mixture["incoherent"].sigma)) == "ye2018"
+    nucleon = model_spread(DIMUON, "neutron", ENERGIES[1:], "dipole")
+    assert set(nucleon) == {"incoherent"} and next(iter(nucleon["incoherent"].sigma)) == "dipole"
+    assert 0.001 < nucleon["incoherent"].half_range[0] < 0.2
+
+
+def test_spread_below_threshold_is_zero():
+    found = model_spread(DIMUON, "O16", [0.1])
+    assert all(not s.sigma["default" if n == "coherent" else "kelly"].any() for n, s in found.items())
+    assert all(not s.half_range.any() for s in found.values())
+
+
+def test_material_regimes_carry_number_fractions():
+    material = load_material("CH2")
+    pairs = material_regimes(material)
+    assert sum(f for f, r in pairs if r.name == "coherent") == pytest.approx(1 / 3, rel=1e-4)
+    assert sum(f for f, r in pairs if r.name == "incoherent_proton") == pytest.approx(1.0, rel=1e-12)
