@@ -110,9 +110,10 @@ def map_constants(regime: Regime) -> MapConstants:
 
 
 class WeightedPoints(NamedTuple):
-    """Weights [cm^2] after cuts (structure, hadronic tensor, point), invariants [GeV^2], asked-for observables."""
+    """Weights [cm^2] (structure, hadronic tensor, point) before cuts, acceptance, invariants [GeV^2], observables."""
 
     weight: Float[Array, "3 2 point"]
+    accepted: Float[Array, " point"]
     Q2: Float[Array, " point"]
     K2: Float[Array, " point"]
     W2: Float[Array, " point"]
@@ -131,12 +132,10 @@ def weigh(
     """Points of a rule as weighted events: the slow part, compiled once for all targets, energies, thresholds."""
     points = map_unit_cube(channel, E_nu, constants.mass, constants.Q2_scale, constants.Q2_cut, rule)
     weight = differential_cross_section(channel, points, E_nu, constants.mass) * rule.weights[None, None]
-    values: tuple[Float[Array, " point"], ...] = ()
-    if cuts.active or observables:
-        event = kinematics(channel, points, E_nu, constants.mass)
-        weight = weight * acceptance(cuts, event)[None, None]
-        values = tuple(OBSERVABLES[name].function(event) for name in observables)
-    return WeightedPoints(weight, points.Q2, points.K2, charged_transfer(channel, points), values)
+    event = kinematics(channel, points, E_nu, constants.mass)
+    values = tuple(OBSERVABLES[name].function(event) for name in observables)
+    W2 = charged_transfer(channel, points)
+    return WeightedPoints(weight, acceptance(cuts, event), points.Q2, points.K2, W2, values)
 
 
 @eqx.filter_jit
@@ -148,8 +147,9 @@ def contract(
     points: WeightedPoints,
     boson_propagators: bool = False,
 ) -> tuple[Float[Array, "3 point"], Float[Array, " point"]]:
-    """Structures VV, AA, VA of each point with form factors put in, and their sum with the couplings at its K2."""
+    """Selected VV, AA, VA of each point with form factors put in, and their sum with the couplings at its K2."""
     structures = (points.weight[:, : regime.hadronic] * regime.structure(points.Q2)[None]).sum(1)
+    structures = structures * points.accepted[None]
     current = theory(parameters, channel, points.K2)
     if boson_propagators:
         s2 = parameters.get("sin2_theta_w", SIN2_THETA_W)

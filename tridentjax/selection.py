@@ -113,20 +113,17 @@ def _deposit(
     Energies were drawn in proportion to the rate, so each weight is divided by the cross section at its own
     energy.
     """
-    constants = map_constants(regime)
     relative = Rule(rule.nodes, rule.weights / total_at)
-    everything = weigh(channel, E_nu, constants, relative)
-    accepted = weigh(channel, E_nu, constants, relative, cuts)
-    return _spread(regime, everything, accepted, K2_nodes)
+    return _spread(regime, weigh(channel, E_nu, map_constants(regime), relative, cuts), K2_nodes)
 
 
 @eqx.filter_jit
 def _spread(
-    regime: Regime, everything: WeightedPoints, accepted: WeightedPoints, K2_nodes: Float[Array, " node"]
+    regime: Regime, points: WeightedPoints, K2_nodes: Float[Array, " node"]
 ) -> tuple[Float[Array, "3 node"], Float[Array, "3 node"]]:
-    structure = regime.structure(everything.Q2)[None]
-    kept, weight = ((points.weight[:, : regime.hadronic] * structure).sum(1) for points in (accepted, everything))
-    node, share = _lagrange(accepted.K2, K2_nodes)
+    weight = (points.weight[:, : regime.hadronic] * regime.structure(points.Q2)[None]).sum(1)
+    kept = weight * points.accepted[None]
+    node, share = _lagrange(points.K2, K2_nodes)
     empty = jnp.zeros((3, K2_nodes.size)).at[:, node]
     return empty.add(kept[:, None] * share[None]), empty.add(weight[:, None] * share[None])
 
