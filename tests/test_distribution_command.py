@@ -81,3 +81,17 @@ def test_every_fault_at_once(tmp_path):
     ):  # fmt: skip
         assert fault in result.stderr, fault
     assert "Traceback" not in result.stderr
+
+
+def test_cuts_that_leave_nothing_are_refused_above_threshold_only():
+    cut = ["--cut", "E_minus=50:"]
+    result = run("m_ll", "--bins", "0.3:2:3", "--target", "proton", "--energy", 9.7, "--points", 128, *cut)
+    assert result.exit_code == 2 and "no event passes the cuts" in result.stderr
+    result = run("m_ll", "--bins", "0.3:2:3", "--target", "proton", "--energy", 0.2, "--points", 128, *cut, "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["total_cm2"] == 0.0
+
+
+def test_sigma_refuses_cuts_that_leave_nothing():
+    arguments = ["sigma", "--target", "proton", "--energy", "9.7", "--energy", "0.2", "--cut", "E_plus=20:"]
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2 and "no event passes at 9.7 GeV" in result.stderr and "0.2 GeV" not in result.stderr

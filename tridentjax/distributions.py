@@ -77,7 +77,8 @@ def differential_distribution(
 
     Raises
     ------
-    InputError : unknown observables, none or more than two of them, edges that do not increase.
+    InputError : unknown observables, none or more than two of them, edges that do not increase; cuts that no
+        event passes.
     RuntimeError : 32-bit floats.
     """
     require_float64("differential_distribution")
@@ -86,12 +87,13 @@ def differential_distribution(
     bins = tuple(np.asarray(edges[name], dtype=float) for name in names)
     shape = tuple(b.size + 1 for b in bins)  # one bin below and one above
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
+    happens = False
     sums = np.zeros((REPLICAS, int(np.prod(shape))))
     for number, (fraction, regime) in enumerate(regimes):
         energies, shares = _energies(E_nu, threshold_energy(channel, regime.mass))
         if not energies.size or not channel.outgoing_neutrinos:
             continue
-        constants = map_constants(regime)
+        happens, constants = True, map_constants(regime)
         for replica in range(REPLICAS):
             rule = sobol_rule(points, DIMENSION + 1, (seed * len(regimes) + number) * REPLICAS + replica)
             energy, factor = _draw(energies, shares, np.asarray(rule.nodes[:, -1]))
@@ -108,6 +110,8 @@ def differential_distribution(
                     shape,
                 )
                 sums[replica] += fraction * np.bincount(index, np.asarray(weight), sums.shape[1])
+    if happens and cuts.active and not sums.any():
+        raise InputError([f"{channel.name}: no event passes the cuts; open the windows"])
     inner = tuple(slice(1, -1) for _ in bins)
     mean = sums.mean(0).reshape(shape)
     error = (ERROR_SCALE * sums.std(0, ddof=1) / np.sqrt(REPLICAS)).reshape(shape)

@@ -67,6 +67,7 @@ def sigma(
     extra: dict[str, Any] = {}
     if selection.active or boson_propagators:
         reference = summed(channel, regimes, energies, **options)
+        _refuse_empty(energies, totals, reference)
         name = "acceptance" if selection.active else "boson_propagator_factor"
         extra[name] = [_ratio(totals, reference, i) for i in range(len(energies))]
     if spread:
@@ -111,6 +112,16 @@ def _details(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict
         }
         for name, result in totals.items()
     }
+
+
+def _refuse_empty(
+    energies: list[float], totals: dict[str, TotalCrossSections], reference: dict[str, TotalCrossSections]
+) -> None:
+    """A selection that leaves nothing of a process that happens is a mistake, unlike an energy below threshold."""
+    kept, everything = (sum(part.value[:, :2].sum(1) for part in parts.values()) for parts in (totals, reference))
+    empty = [E_nu for E_nu, a, b in zip(energies, kept, everything, strict=True) if a <= 0.0 < b]
+    if empty:
+        raise InputError([f"--cut: no event passes at {E_nu:g} GeV; open the windows" for E_nu in empty])
 
 
 def _ratio(totals: dict[str, TotalCrossSections], reference: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
