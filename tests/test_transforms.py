@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from fixtures_physics import DIMUON, dimuon_table, random_points
 
-from tridentjax.batching import map_points
 from tridentjax.constants import MASS_PROTON
 from tridentjax.cross_section import differential_cross_section, integrate
 from tridentjax.form_factors import FermiDensity, FourierBessel, GaussianDensity, Helm, VariedDensity, pauli_blocking
@@ -215,13 +214,3 @@ def test_phase_space_map_is_differentiable_in_energy():
     E = jnp.asarray(4.2)
     np.testing.assert_allclose(jax.jacfwd(volume)(E), jax.grad(volume)(E), rtol=1e-10)
     np.testing.assert_allclose(jax.grad(volume)(E), central(volume, E, 1e-5), rtol=1e-6)
-
-
-@pytest.mark.parametrize("count", [1, 7, 64, 129])
-def test_map_points_equals_a_loop(count):
-    """Chunked, sharded over the two CPU devices of the test session, padded and trimmed."""
-    rows = {"x": jnp.linspace(0.1, 2.0, count), "y": jnp.linspace(-1.0, 3.0, count)}
-    result = map_points(lambda row: (row["x"] * row["y"], jnp.stack([row["x"], row["y"]])), rows, batch_size=8)
-    np.testing.assert_allclose(result[0], rows["x"] * rows["y"], rtol=1e-15)
-    assert result[1].shape == (count, 2)
-    assert len(result[0].devices()) == 1

@@ -114,7 +114,9 @@ def _edges(observables: list[str], bins: list[str]) -> dict[str, np.ndarray]:
         except (ValueError, IndexError):
             good = False
         if not good:
-            faults.append(f"--bins {item!r}: expected MIN:MAX:N or MIN:MAX:N:log (MIN > 0), N from 1 to 1000")
+            faults.append(
+                f"--bins {item!r}: expected MIN:MAX:N or MIN:MAX:N:log, MIN < MAX (log: MIN > 0), N from 1 to 1000"
+            )
             continue
         edges[name] = np.geomspace(low, high, count + 1) if log else np.linspace(low, high, count + 1)
     if faults:

@@ -33,7 +33,7 @@ class ComponentSummary(NamedTuple):
 class EventSample(NamedTuple):
     """Events in the laboratory: target at rest, beam along +z; momenta (E, px, py, pz) [GeV].
 
-    The third axis of `momenta` and the second of `codes` (PDG) follow `PARTICLES`. `weight` [cm^2] sums to
+    The second axis of `momenta` and of `codes` (PDG) follows `PARTICLES`. `weight` [cm^2] sums to
     `cross_section`. `efficiency` is the accepted share of the trials, for weighted events `effective_share`.
     `structures` (VV, AA, VA) are relative to the weight: sum_s q_s(K2) structures_s is 1
     for the couplings of the sample's own theory. Q2, K2 in GeV^2; `component` numbers `summaries`.
