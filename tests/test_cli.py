@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +20,8 @@ TINY = [
     "--set", "nuisances=false", "--set", "output.figures=false", "--set", "sampler.chains=2", "--set",
     "sampler.warmup=50", "--set", "sampler.draws=50", "--set", "sampler.max_draws=50", "--set", "sampler.block=25",
 ]  # fmt: skip
+
+close = partial(pytest.approx, rel=1e-9, abs=0.0)  # the default 1e-12 would let any two cross sections in cm^2 agree
 
 
 @pytest.fixture(autouse=True)
@@ -135,12 +138,12 @@ def test_sigma():
     high, low = content["results"]
     assert set(high) == {"energy", "coherent", "incoherent_proton", "incoherent_neutron", "total"}
     g_V, g_A = content["g_V"][0], content["g_A"][0]
-    assert (g_V, g_A) == (pytest.approx(0.5 + 2 * content["sin2_theta_w"]), 0.5)
+    assert (g_V, g_A) == (close(0.5 + 2 * content["sin2_theta_w"]), 0.5)
     for regime in ("coherent", "incoherent_proton", "incoherent_neutron"):
         entry = high[regime]
         assert set(entry) == {"VV", "AA", "VA", "sigma", "error"} and 0 < entry["error"] < 0.05 * entry["sigma"]
-        assert entry["sigma"] == pytest.approx(g_V**2 * entry["VV"] + g_A**2 * entry["AA"], rel=1e-9)
-    assert high["total"]["sigma"] == pytest.approx(
+        assert entry["sigma"] == close(g_V**2 * entry["VV"] + g_A**2 * entry["AA"], rel=1e-9)
+    assert high["total"]["sigma"] == close(
         sum(high[r]["sigma"] for r in ("coherent", "incoherent_proton", "incoherent_neutron"))
     )
     # 0.2 GeV lies below every threshold: exact zeros and a note for each
@@ -158,7 +161,7 @@ def test_sigma_of_a_forbidden_channel_is_zero():
 def test_sigma_with_own_couplings():
     content = answer("sigma", "--target", "neutron", "--energy", 6, "--gv", 0.3, "--ga", -0.8, "--rtol", 2e-2)
     entry = content["results"][0]["incoherent_neutron"]
-    assert entry["sigma"] == pytest.approx(0.09 * entry["VV"] + 0.64 * entry["AA"], rel=1e-9)
+    assert entry["sigma"] == close(0.09 * entry["VV"] + 0.64 * entry["AA"], rel=1e-9)
     assert content["g_V"] == [0.3] and content["g_A"] == [-0.8]
 
 
@@ -169,11 +172,11 @@ def test_sigma_is_that_of_the_library():
     same = answer("sigma", "--target", "Fe", "--energy", 13)["results"][0]
     library = summed(Channel("mu", "mu", "mu"), target_regimes("steel"), [13.0])
     for name, found in library.items():
-        assert entry[name]["sigma"] == pytest.approx(found.sigma[0], rel=1e-12) == same[name]["sigma"]
-        assert entry[name]["error"] == pytest.approx(found.sigma_error[0], rel=1e-12)
+        assert entry[name]["sigma"] == close(found.sigma[0], rel=1e-12) == same[name]["sigma"]
+        assert entry[name]["error"] == close(found.sigma_error[0], rel=1e-12)
         assert details[name]["method"] == "table"
-        assert list(details[name]["errors"].values()) == pytest.approx(found.error[0])
-    assert entry["total"]["sigma"] == pytest.approx(sum(found.sigma[0] for found in library.values()))
+        assert list(details[name]["errors"].values()) == close(found.error[0])
+    assert entry["total"]["sigma"] == close(sum(found.sigma[0] for found in library.values()))
 
 
 def test_sigma_of_a_composition_by_mass():
@@ -181,7 +184,7 @@ def test_sigma_of_a_composition_by_mass():
     parts = [answer("sigma", "--target", name, "--energy", 13)["results"][0] for name in ("O", "Si")]
     share = 0.53 / 15.999 / (0.53 / 15.999 + 0.47 / 28.085)
     expected = share * parts[0]["total"]["sigma"] + (1 - share) * parts[1]["total"]["sigma"]
-    assert found["total"]["sigma"] == pytest.approx(expected, rel=1e-4)
+    assert found["total"]["sigma"] == close(expected, rel=1e-4)
 
 
 def test_sigma_with_cuts():
@@ -192,8 +195,8 @@ def test_sigma_with_cuts():
     whole = answer("sigma", *options)
     assert inside["details"][0]["incoherent_proton"]["method"] == "events" and "acceptance" not in whole
     expected = entry["total"]["sigma"] / whole["results"][0]["total"]["sigma"]
-    assert 0.1 < ratio["total"] < 0.7 and ratio["total"] == pytest.approx(expected)
-    assert ratio["incoherent_proton"] == pytest.approx(ratio["total"])
+    assert 0.1 < ratio["total"] < 0.7 and ratio["total"] == close(expected)
+    assert ratio["incoherent_proton"] == close(ratio["total"])
     parts = [answer("sigma", *options, "--cut", c)["acceptance"][0]["total"] for c in ("E_minus=6:", "E_minus=:6")]
     assert sum(parts) == pytest.approx(1, abs=0.03) and min(parts) > 0.2
     assert "acceptance 0." in call("sigma", *options, "--cut", "E_minus=6:").stdout
@@ -212,10 +215,10 @@ def test_sigma_spread():
     assert set(spread) == {"coherent", "incoherent"}
     models = spread["coherent"]["sigma"]
     assert next(iter(models)) == "default" and len(models) > 3
-    assert models["default"] == pytest.approx([e["coherent"]["sigma"] for e in content["results"]])
+    assert models["default"] == close([e["coherent"]["sigma"] for e in content["results"]])
     for i in range(2):
         values = [sigma[i] for sigma in models.values()]
-        assert spread["coherent"]["half_range"][i] == pytest.approx((max(values) - min(values)) / 2 / values[0])
+        assert spread["coherent"]["half_range"][i] == close((max(values) - min(values)) / 2 / values[0])
     text = call("sigma", "--target", "O16", "--energy", 4, "--spread").stdout
     assert "coherent: half the range over the models" in text and "incoherent with dipole" in text
 
@@ -236,7 +239,7 @@ def test_sigma_at_one_loop():
     content = answer("sigma", "--target", "proton", "--energy", 9, "--set", "one_loop=1", "--sin2-theta-w", 0.2386)
     assert content["g_V"] == [pytest.approx(0.96007, abs=1e-5)] and content["g_A"] == [pytest.approx(0.49381, abs=1e-5)]
     entry = content["results"][0]["incoherent_proton"]
-    assert entry["sigma"] == pytest.approx(content["g_V"][0] ** 2 * entry["VV"] + content["g_A"][0] ** 2 * entry["AA"])
+    assert entry["sigma"] == close(content["g_V"][0] ** 2 * entry["VV"] + content["g_A"][0] ** 2 * entry["AA"])
 
 
 def test_sigma_reports_all_faults_at_once():
@@ -247,7 +250,7 @@ def test_sigma_reports_all_faults_at_once():
     for fault in (
         "unknown material, element or nuclide 'Ar41'", "--energy -1.0", "did you mean 'numu'", "--leptons 'mumu'",
         "--rtol 3.0",
-        "--gv and --ga go together", "did you mean 'zprime'", "'mass': expected name=number", "--p-fermi 7.0",
+        "--gv and --ga go together", "did you mean 'zprime'", "'mass': expected name=value", "--p-fermi 7.0",
     ):  # fmt: skip
         assert fault in text, fault
     assert all(line.startswith("error: ") for line in text.splitlines())
@@ -262,7 +265,7 @@ def test_sigma_reports_all_faults_at_once():
         (["--nucleon-form-factor", "kely"], "did you mean 'kelly'"),
         (["--theory", "zprime", "--set", "mass=1e-5", "--set", "g=1"], "down to 0.001 GeV"),
         (["--theory", "zprime", "--set", "mass=1", "--set", "mass=2", "--set", "g=1"], "mass is given twice"),
-        (["--theory", "zprime", "--set", "mass=nan", "--set", "g=1"], "expected name=number"),
+        (["--theory", "zprime", "--set", "mass=nan", "--set", "g=1"], "mass = nan; allowed: a finite number"),
         (["--gv", "1", "--ga", "nan"], "allowed: finite"),
         (["--energy", "inf"], "--energy inf"),
         (["--set", "one_loop=2"], "one_loop = 2.0; allowed: 0 (tree level) to 1 (one loop)"),
@@ -284,14 +287,14 @@ def test_sigma_faults(arguments, message):
 
 def test_rate():
     content = answer("rate", "ccfr", "--theory", "zprime", "--set", "mass=200", "--set", f"g={200 / 551}")
-    assert content["rate_ratio"] == pytest.approx(1.361, rel=0.03)
+    assert content["rate_ratio"] == close(1.361, rel=0.03)
     assert {"rate_ratio", "components", "sigma_flux_averaged_cm2", "events"} <= set(content)
     assert all({"flux", "nucleus", "regime", "share", "rate_ratio"} <= set(c) for c in content["components"])
-    assert sum(c["share"] for c in content["components"]) == pytest.approx(1)
+    assert sum(c["share"] for c in content["components"]) == close(1)
     average = sum(c["share"] * c["rate_ratio"] for c in content["components"])
-    assert average == pytest.approx(content["rate_ratio"]) and content["events"] is None
+    assert average == close(content["rate_ratio"]) and content["events"] is None
     sigma = content["sigma_flux_averaged_cm2"]
-    assert sigma["theory"] == pytest.approx(sigma["sm"] * content["rate_ratio"])
+    assert sigma["theory"] == close(sigma["sm"] * content["rate_ratio"])
 
 
 def test_rate_of_the_standard_model():
@@ -320,13 +323,13 @@ def test_rate_with_cuts(tmp_path):
     for component in content["components"]:
         assert 0.3 < component["acceptance_sm"] < 0.75 and 0.3 < component["acceptance"] < 0.75
         # a light mediator acts on other events than the Standard Model
-        assert component["acceptance"] != pytest.approx(component["acceptance_sm"], rel=1e-3)
+        assert component["acceptance"] != close(component["acceptance_sm"], rel=1e-3)
     (tmp_path / "bare.yaml").write_text("\n".join(x for x in SMALL.splitlines() if x[:4] not in ("cuts", "effi")))
     bare = answer("rate", tmp_path / "bare.yaml", *options)
     assert all("acceptance" not in c for c in bare["components"])
     averaged = sum(c["share"] * c["acceptance_sm"] for c in bare_and_cut(bare, content))
     sm = [c["sigma_flux_averaged_cm2"]["sm"] for c in (content, bare)]
-    assert sm[0] / sm[1] == pytest.approx(averaged, rel=1e-9)
+    assert sm[0] / sm[1] == close(averaged, rel=1e-9)
     assert "acceptance 0." in call("rate", tmp_path / "small.yaml").stdout
 
 
@@ -366,8 +369,8 @@ def test_couplings():
     zero, finite = content["results"]
     assert {"K2", "g_V", "g_A", "delta_g_V", "delta_g_A"} <= set(zero)
     scale = 2**0.5 * 1.1663788e-5
-    assert zero["delta_g_V"] == pytest.approx(4e-4 / (scale * 0.09), rel=1e-9)
-    assert finite["delta_g_V"] == pytest.approx(4e-4 / (scale * 0.16), rel=1e-9)
+    assert zero["delta_g_V"] == close(4e-4 / (scale * 0.09), rel=1e-9)
+    assert finite["delta_g_V"] == close(4e-4 / (scale * 0.16), rel=1e-9)
     assert zero["delta_g_A"] == 0 and content["inputs"]["sin2_theta_w"] == 0.23122 and content["inputs"]["scheme"]
 
 
@@ -375,11 +378,11 @@ def test_couplings_of_the_standard_model_show_one_loop():
     content = answer("couplings", "sm")
     loop, tree = content["one_loop"], content["results"][0]
     assert (loop["g_V"], loop["g_A"]) == (pytest.approx(0.96007, abs=1e-5), pytest.approx(0.49381, abs=1e-5))
-    assert loop["minus_tree_g_V"] == pytest.approx(loop["g_V"] - tree["g_V"])
+    assert loop["minus_tree_g_V"] == close(loop["g_V"] - tree["g_V"])
     assert content["inputs"]["scheme"] == "tree level"
     assert "one loop (Hill, Tomalak 2020" in call("couplings", "sm").stdout
     shifted = answer("couplings", "sm", "--set", "one_loop=1")
-    assert shifted["results"][0]["g_V"] == pytest.approx(loop["g_V"]) and "one loop" in shifted["inputs"]["scheme"]
+    assert shifted["results"][0]["g_V"] == close(loop["g_V"]) and "one loop" in shifted["inputs"]["scheme"]
     other = answer("couplings", "sm", "--neutrino", "antinumu", "--leptons", "e-e+")["one_loop"]
     assert other["g_V"] == pytest.approx(-0.03993, abs=1e-5)
     assert answer("couplings", "zprime", "--set", "mass=1", "--set", "g=1")["one_loop"] is None

@@ -106,6 +106,39 @@ def test_amplitudes_add_but_flavours_do_not_interfere(key):
     np.testing.assert_allclose(VA, ((a + c) * (b + d)).sum(0), rtol=1e-12)
 
 
+def test_scalar_couplings_are_optional(key):
+    a, b, c, d = jax.random.normal(key, (4, 2, 5))
+    plain, flip, only_P = LeptonCurrent(a, b), LeptonCurrent(b, c, d, a), LeptonCurrent(c, c, None, b)
+    assert not (plain + plain).has_scalars and flip.has_scalars and only_P.has_scalars
+    for both in (plain + flip, flip + plain):
+        np.testing.assert_array_equal(both.g_V, a + b)
+        np.testing.assert_array_equal(both.g_S, d)
+        np.testing.assert_array_equal(both.g_P, a)
+    np.testing.assert_array_equal((flip + only_P).g_P, a + b)
+    np.testing.assert_array_equal((flip + only_P).g_S, d)
+
+
+def test_quadratic_couplings_of_a_scalar(key):
+    a, b, c, d = jax.random.normal(key, (4, 3, 5))
+    rows = quadratic_couplings(LeptonCurrent(a, b, c, d), scalar=True)
+    np.testing.assert_array_equal(rows[:3], quadratic_couplings(LeptonCurrent(a, b)))
+    np.testing.assert_allclose(rows[3], (c**2).sum(0), rtol=1e-14)
+    np.testing.assert_allclose(rows[4], (d**2).sum(0), rtol=1e-14)
+    np.testing.assert_array_equal(quadratic_couplings(LeptonCurrent(a, b), scalar=True)[3:], np.zeros((2, 5)))
+    np.testing.assert_array_equal(quadratic_couplings(LeptonCurrent(a, b, g_P=d), scalar=True)[3], np.zeros(5))
+    empty = standard_model_current(Channel("mu", "e", "mu"))
+    np.testing.assert_array_equal(quadratic_couplings(empty, scalar=True), np.zeros(5))
+
+
+@pytest.mark.parametrize("present", ["g_S", "g_P"])
+def test_scalar_couplings_are_never_dropped(present):
+    """Refused while tracing, even where the values are zero."""
+    current = LeptonCurrent(jnp.ones((1, 4)), jnp.ones((1, 4)), **{present: jnp.zeros((1, 4))})
+    for function in (quadratic_couplings, jax.jit(quadratic_couplings)):
+        with pytest.raises(ValueError, match=r"scalar couplings g_S or g_P, .* prepare it with scalar=True"):
+            function(current)
+
+
 def test_gradient_in_the_mixing_angle():
     def strength(s2):
         return quadratic_couplings(standard_model_current(Channel("mu", "e", "e"), s2)).sum()

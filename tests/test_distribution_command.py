@@ -26,7 +26,7 @@ def test_one_observable_as_json():
     value, error = np.array(content["value"]), np.array(content["error"])
     assert value.shape == error.shape == (6,) and (value > 0).all() and (error < value).all()
     assert content["edges"] == [[0, 1, 2, 3, 4, 5, 6]] and content["files"] == []
-    assert content["total_cm2"] == pytest.approx(value.sum() + content["outside_cm2"])
+    assert content["total_cm2"] == pytest.approx(value.sum() + content["outside_cm2"], rel=1e-9, abs=0.0)
     assert content["outside_cm2"] > 0  # muons of 6 to 7.3 GeV
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from tridentjax.mediators import VectorMediator, mediator_shift
+from tridentjax.mediators import ScalarMediator, VectorMediator, loop_mixing, mediator_shift, scalar_shift
 
 G_FERMI = 1.1663788e-5  # GeV^-2, PDG; written again here so that a changed constant is noticed
 K2 = np.array([1e-7, 3.1e-4, 0.027, 1.9])
@@ -80,3 +80,54 @@ def test_gradients_stay_finite_at_zero_coupling():
     gradient = jax.grad(lambda g: mediator_shift(VectorMediator(jnp.asarray(1e-3), g, g, g), jnp.asarray(K2))[0].sum())
     assert float(gradient(jnp.asarray(0.0))) == 0.0
     assert np.isfinite(gradient(jnp.asarray(1e-12)))
+
+
+def scalar_couplings(*fields):
+    found = scalar_shift(ScalarMediator(*(jnp.asarray(x, dtype=float) for x in fields)), jnp.asarray(K2))
+    return tuple(np.asarray(x) for x in found)
+
+
+def test_scalar_at_generic_values_and_tower():
+    propagator = 1 / (np.sqrt(2) * G_FERMI * (0.137**2 + K2))
+    found_S, found_P = scalar_couplings(0.137, 2.3e-3, -4.1e-3, 0.7e-3)
+    np.testing.assert_allclose(found_S, 2.3e-3 * 4.1e-3 * propagator, rtol=1e-12)
+    np.testing.assert_allclose(found_P, -2.3e-3 * 0.7e-3 * propagator, rtol=1e-12)
+    tower = scalar_couplings([0.137, 2.0], [2.3e-3, 0.1], [-4.1e-3, 0.2], [0.7e-3, 0.0])
+    heavy = scalar_couplings(2.0, 0.1, 0.2, 0.0)
+    np.testing.assert_allclose(tower[0], found_S + heavy[0], rtol=1e-12)
+    np.testing.assert_allclose(tower[1], found_P, rtol=1e-12)
+
+
+def test_scalar_fields_of_one_shape():
+    with pytest.raises((ValueError, TypeCheckError), match=r"different shapes|tower=\(2,\)"):
+        ScalarMediator(jnp.ones(2), jnp.ones(2), jnp.ones(2), jnp.ones(()))
+
+
+def test_loop_mixing_against_mpmath():
+    """Vacuum polarisation of a muon and a tau of opposite charges: -1/69.3 at K2 = 0, decoupling as 1/K2."""
+    from mpmath import log, mp, quad
+
+    electron_charge = np.sqrt(4 * np.pi / 137.035999177)
+    for transfer in (0.0, 3e-5, 0.021, 0.9, 27.0, 2500.0):
+
+        def integrand(x, transfer=transfer):
+            y = x * (1 - x)
+            return y * log((mp.mpf("1.77693") ** 2 + y * transfer) / (mp.mpf("0.1056583755") ** 2 + y * transfer))
+
+        expected = -electron_charge / (2 * np.pi**2) * float(quad(integrand, [0, 1e-4, 1e-2, 0.5, 0.99, 0.9999, 1]))
+        np.testing.assert_allclose(loop_mixing(jnp.asarray(transfer)), expected, rtol=1e-7)
+    np.testing.assert_allclose(1 / loop_mixing(jnp.asarray(0.0)), -69.3, atol=0.05)
+    logarithm = 2 * np.log(1.77693 / 0.1056583755)
+    closed = -electron_charge / (12 * np.pi**2) * logarithm
+    np.testing.assert_allclose(loop_mixing(jnp.asarray(0.0)), closed, rtol=1e-13)
+
+
+def test_loop_mixing_is_smooth_and_batched():
+    points = jnp.asarray([[0.0, 0.02], [1.3, 400.0]])
+    np.testing.assert_allclose(jax.vmap(jax.vmap(loop_mixing))(points), loop_mixing(points), rtol=1e-14)
+    for x in (0.0, 0.02, 1.3):
+        slope, h = jax.grad(loop_mixing)(jnp.asarray(x)), 1e-5
+        one_sided = (
+            -3 * loop_mixing(jnp.asarray(x)) + 4 * loop_mixing(jnp.asarray(x + h)) - loop_mixing(jnp.asarray(x + 2 * h))
+        ) / (2 * h)
+        np.testing.assert_allclose(slope, one_sided, rtol=1e-5)

@@ -1,11 +1,13 @@
+"""Theories as functions: which channel sees which coupling, limits, sums, derivatives."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tridentjax import InputError
-from tridentjax.currents import Channel, one_loop_current, standard_model_current
-from tridentjax.theories import THEORIES, contact, named_theory, sm, theory_faults, zprime
+from tridentjax.currents import Channel, LeptonCurrent, one_loop_current, standard_model_current
+from tridentjax.mediators import ELECTRIC_CHARGE, loop_mixing
+from tridentjax.theories import combined, contact, scalar, sm, zprime
 
 G_FERMI = 1.1663788e-5
 K2 = jnp.asarray([2e-6, 0.0013, 0.31])
@@ -101,51 +103,97 @@ def test_general_charges():
     assert not mixed[0].any() and not mixed[1].any()
 
 
+def test_charges_of_one_flavour():
+    charges = {"g_nu": 0.03, "g_nu_mu": -0.04, "g_V": 0.02, "g_V_e": 0.05, "g_A_mu": 0.01}
+    for channel, g_nu, g_V, g_A in (
+        (DIMUON, -0.04, 0.02, 0.01),
+        (Channel("e", "mu", "mu"), 0.03, 0.02, 0.01),
+        (Channel("mu", "e", "e", antineutrino=True), -0.04, 0.05, 0.0),
+    ):
+        shift_V, shift_A = delta(zprime, {"mass": 0.8, **charges}, channel)
+        np.testing.assert_allclose(shift_V, g_nu * g_V * propagator(0.8), rtol=1e-9)
+        np.testing.assert_allclose(shift_A, g_nu * g_A * propagator(0.8), rtol=1e-9)
+
+
+def test_kinetic_mixing_couples_to_electric_charge():
+    """delta g_V = v^2 g (g + chi e)/(m^2 + K2) for muons; electrons see the mixing alone, neutrinos nothing."""
+    g, chi = 4e-3, -2.3e-3
+    e = np.sqrt(4 * np.pi / 137.035999177)
+    parameters = {"mass": 0.2, "g": g, "kinetic_mixing": chi}
+    for channel, charge in ((DIMUON, 1.0), (Channel("mu", "tau", "tau"), -1.0), (Channel("mu", "e", "e"), 0.0)):
+        shift = delta(zprime, parameters, channel)[0]
+        np.testing.assert_allclose(shift, g * (charge * g + chi * e) * propagator(0.2), rtol=1e-8)
+    assert not delta(zprime, parameters, Channel("e", "mu", "mu"))[0].any()
+    general = {"mass": 0.2, "g_nu": g, "g_A": 0.01, "kinetic_mixing": chi}
+    np.testing.assert_allclose(delta(zprime, general, DIMUON)[0], g * chi * e * propagator(0.2), rtol=1e-8)
+
+
+def test_loop_mixing_screens_the_muon_and_reaches_the_electron():
+    parameters = {"mass": 0.2, "g": 4e-3}
+    through_loop = ELECTRIC_CHARGE * np.asarray(loop_mixing(K2)) * 1.6e-5 * propagator(0.2)
+    for channel, direct in ((DIMUON, 1.6e-5), (Channel("mu", "e", "e"), 0.0), (Channel("mu", "tau", "tau"), -1.6e-5)):
+        shift = delta(zprime, {**parameters, "loop_mixing": True}, channel)[0]
+        np.testing.assert_allclose(shift, direct * propagator(0.2) + through_loop, rtol=1e-7)
+        np.testing.assert_allclose(delta(zprime, parameters, channel)[0], direct * propagator(0.2), rtol=1e-7)
+    both = delta(zprime, {**parameters, "loop_mixing": True, "kinetic_mixing": 3e-3}, Channel("mu", "e", "e"))[0]
+    np.testing.assert_allclose(both, through_loop + 4e-3 * 3e-3 * ELECTRIC_CHARGE * propagator(0.2), rtol=1e-7)
+
+
+def test_several_mediators_add_their_amplitudes():
+    several = delta(zprime, {"mass": [0.02, 0.9, 31.0], "g": [1e-3, -2e-2, 0.4], "loop_mixing": True}, DIMUON)[0]
+    single = [
+        delta(zprime, {"mass": m, "g": g, "loop_mixing": True}, DIMUON)[0]
+        for m, g in ((0.02, 1e-3), (0.9, -2e-2), (31.0, 0.4))
+    ]
+    np.testing.assert_allclose(several, np.sum(single, axis=0), rtol=1e-9)
+    shared = delta(zprime, {"mass": [0.02, 0.9], "g_nu": 1e-2, "g_V": [1e-3, 2e-3]}, DIMUON)[0]
+    np.testing.assert_allclose(shared, 1e-5 * propagator(0.02) + 2e-5 * propagator(0.9), rtol=1e-8)
+
+
+def test_scalars_do_not_touch_the_vector_current():
+    parameters = {"mass": 0.3, "g_nu": 0.02, "g_S": -0.05, "g_P_mu": 0.03}
+    current = scalar(parameters, DIMUON, K2)
+    reference = sm({}, DIMUON, K2)
+    np.testing.assert_array_equal(current.g_V, reference.g_V)
+    np.testing.assert_array_equal(current.g_A, reference.g_A)
+    np.testing.assert_allclose(np.abs(current.g_S[0]), 1e-3 * propagator(0.3), rtol=1e-9)
+    np.testing.assert_allclose(np.abs(current.g_P[0]), 6e-4 * propagator(0.3), rtol=1e-9)
+    assert (current.g_S * current.g_P < 0).all()
+    electrons = scalar(parameters, Channel("mu", "e", "e"), K2)
+    assert np.asarray(electrons.g_S).any() and not np.asarray(electrons.g_P).any()
+    assert scalar(parameters, Channel("mu", "mu", "e"), K2).g_S is None
+
+
+def test_combined_theories_add_their_shifts():
+    parameters = {"mass": 0.2, "g": 4e-3, "delta_g_V": 0.21, "delta_g_A": -0.13, "sin2_theta_w": 0.2386}
+    both = combined(zprime, contact)(parameters, DIMUON, K2)
+    reference = sm({"sin2_theta_w": 0.2386}, DIMUON, K2)
+    np.testing.assert_allclose(both.g_V[0] - reference.g_V[0], 0.21 + 1.6e-5 * propagator(0.2), rtol=1e-9)
+    np.testing.assert_allclose(both.g_A[0] - reference.g_A[0], -0.13, rtol=1e-12)
+
+
+def test_combined_theories_with_rows_for_every_neutrino():
+    def into_electron_neutrinos(parameters, channel, K2):
+        rows = jnp.asarray([[0.07], [parameters.get("sin2_theta_w", 0.23122) * 2 + 0.5], [0.0]]) * jnp.ones(
+            (1, K2.size)
+        )
+        return LeptonCurrent(rows, jnp.asarray([[0.0], [0.5], [0.0]]) * jnp.ones((1, K2.size)))
+
+    found = combined(into_electron_neutrinos, zprime)({"mass": 0.2, "g": 4e-3}, DIMUON, K2)
+    assert found.g_V.shape == (3, 3)
+    np.testing.assert_allclose(found.g_V[0], 0.07, rtol=1e-12)
+    np.testing.assert_allclose(found.g_V[1], 0.96244 + 1.6e-5 * propagator(0.2), rtol=1e-9)
+    assert not np.asarray(found.g_V[2]).any()
+    with_scalars = combined(scalar, contact)(
+        {"mass": 0.3, "g_nu": 0.02, "g_S": 0.1, "delta_g_V": 0.1, "delta_g_A": 0.0}, DIMUON, K2
+    )
+    assert with_scalars.g_S is not None
+    np.testing.assert_allclose(with_scalars.g_V[0], 1.06244, rtol=1e-9)
+
+
 def test_contact_shifts_every_allowed_channel():
     shift_V, shift_A = delta(contact, {"delta_g_V": 0.21, "delta_g_A": -0.13}, Channel("mu", "mu", "e"))
     np.testing.assert_allclose([shift_V, shift_A], [[0.21] * 3, [-0.13] * 3], rtol=1e-12)
-
-
-def test_faults_come_all_at_once():
-    with pytest.raises(InputError) as caught:
-        named_theory("zprime", {"mas": 0.1, "g": np.inf, "g_A": 0.2})
-    text = str(caught.value)
-    assert len(caught.value.faults) == 4
-    assert "'mas'" in text and "did you mean 'mass'" in text
-    assert "needs (g, mass) or (g_nu, mass); received (mas, g, g_A)" in text
-    assert "either g (L_mu - L_tau) or g_nu, g_V, g_A" in text
-    assert "g = inf; allowed: a finite number" in text
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "message"),
-    [
-        ("zprim", {}, "did you mean 'zprime'"),
-        ("zprime", {"mass": -0.1, "g": 1e-3}, r"mass = -0\.1; allowed: positive"),
-        ("zprime", {"mass": 0.0, "g": 1e-3}, r"mass = 0\.0; allowed: positive"),
-        ("zprime", {"mass": float("nan"), "g": 1e-3}, "mass = nan; allowed: a finite number"),
-        ("contact", {"delta_g_V": 0.1}, "needs \\(delta_g_A, delta_g_V\\)"),
-        ("sm", {"sin2_theta_w": -0.2}, "sin2_theta_w = -0.2; allowed: positive"),
-        ("sm", {"one_loop": 1.3}, r"one_loop = 1\.3; allowed: 0 \(tree level\) to 1 \(one loop\)"),
-        ("zprime", {"mass": 1.0, "g": 0.1, "one_loop": -0.1}, r"one_loop = -0\.1; allowed: 0"),
-        (
-            "contact",
-            {"delta_g_V": 0.1, "delta_g_A": 0.0, "one_loop": float("nan")},
-            "one_loop = nan; allowed: a finite",
-        ),
-        ("sm", {"one_lop": 1.0}, "did you mean 'one_loop'"),
-        ("sm", {"mass": 1.0}, "unknown parameter of theory sm 'mass'"),
-    ],
-)
-def test_single_faults(name, parameters, message):
-    with pytest.raises(InputError, match=message):
-        named_theory(name, parameters)
-
-
-def test_a_parameter_with_a_prior_counts_as_given():
-    assert theory_faults("zprime", {"mass": None, "g": None}) == []
-    assert named_theory("zprime", {"mass": 0.1, "g": 1e-3}) is zprime
-    assert set(THEORIES) >= {"sm", "contact", "zprime"}
 
 
 def rate(x):

@@ -9,6 +9,10 @@ from typing import Any
 from tridentjax._version import __version__
 
 _PUBLIC = {
+    "catalogue": (
+        "THEORIES",
+        "Theory",
+    ),
     "cross_section": (
         "Estimate",
         "differential_cross_section",
@@ -33,6 +37,11 @@ _PUBLIC = {
     "distributions": (
         "Distribution",
         "differential_distribution",
+    ),
+    "eft": (
+        "left_shift",
+        "smeft_shift",
+        "warsaw_to_left",
     ),
     "event_files": ("write_events",),
     "event_sample": (
@@ -86,8 +95,11 @@ _PUBLIC = {
         "material_names",
     ),
     "mediators": (
+        "ScalarMediator",
         "VectorMediator",
+        "loop_mixing",
         "mediator_shift",
+        "scalar_shift",
     ),
     "nuclei": (
         "Nucleus",
@@ -110,6 +122,34 @@ _PUBLIC = {
         "signal",
         "unselected",
     ),
+    "rs.geometry": (
+        "WarpedGeometry",
+        "fermion",
+        "ir_brane",
+        "minus_plus_sum",
+        "subtracted_sum",
+        "tower_sum",
+        "uv_brane",
+        "zero_mode_density",
+    ),
+    "rs.kk": (
+        "first_kk_mass",
+        "kk_couplings",
+        "kk_masses",
+        "kk_roots",
+    ),
+    "rs.lmutau": (
+        "LMuTau",
+        "lmutau_shift",
+        "pole_mass",
+    ),
+    "rs.electroweak": ("ElectroweakRS",),
+    "rs.matching": ("rs_shift",),
+    "rs.operators": (
+        "oblique",
+        "smeft_coefficients",
+        "vertex_shifts",
+    ),
     "systematics": (
         "ModelSpread",
         "model_spread",
@@ -121,11 +161,16 @@ _PUBLIC = {
         "nucleon_regime",
         "nucleus_regimes",
     ),
+    "theory_input": (
+        "BoundTheory",
+        "bind_theory",
+    ),
     "totals": (
         "TotalCrossSections",
         "cross_sections",
         "tabulated_cross_section",
     ),
+    "wcxf": ("load_wcxf",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

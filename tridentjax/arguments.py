@@ -3,15 +3,18 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from tridentjax import theories
+import numpy as np
+
 from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.faults import InputError, unknown
 from tridentjax.flux import SPECIES
 from tridentjax.kernel import SMALLEST_MEDIATOR_MASS
 from tridentjax.laboratory import OBSERVABLES
+from tridentjax.theory_input import BoundTheory, bind_theory, theory_faults
 
 
 def emit(content: dict[str, Any], as_json: bool, text: str) -> None:
@@ -68,13 +71,52 @@ def keep(faults: list[str], function: Any, *arguments: Any) -> Any:
         return None
 
 
-def theory_faults(theory: str, parameters: dict[str, float]) -> list[str]:
-    """Faults of --theory and --set, including masses too light for the integration nodes."""
-    faults = theories.theory_faults(theory, parameters, "--theory/--set")
-    mass = parameters.get("mass")
-    if mass is not None and 0.0 < mass < SMALLEST_MEDIATOR_MASS:
-        faults.append(f"mass = {mass} GeV; integrals resolve propagators down to {SMALLEST_MEDIATOR_MASS} GeV")
-    return faults
+def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | None = None) -> BoundTheory:
+    """Theory of --theory with the numbers and words of --set; a comma separates several mediators.
+
+    Raises
+    ------
+    InputError : items of another shape, and every fault of `bind_theory`, including masses too light for the
+        integration nodes; all at once.
+    """
+    given: dict[str, Any] = dict(extra or {})
+    faults = []
+    for item in settings:
+        name, separator, text = item.partition("=")
+        if not separator or not name or not text:
+            faults.append(f"--set {item!r}: expected name=value")
+        elif name in given:
+            faults.append(f"--set {name} is given twice")
+        else:
+            given[name] = _value(text)
+    place = "--theory/--set"
+    faults += theory_faults(theory, given, place)
+    faults += light_mass_faults(given, place)
+    if faults:
+        raise InputError(faults)
+    return bind_theory(theory, given, place)
+
+
+def light_mass_faults(given: Mapping[str, Any], place: str) -> list[str]:
+    """Mediator masses below what the integration nodes resolve."""
+    mass = given.get("mass")
+    if mass is None or isinstance(mass, str | bool):
+        return []
+    lightest = float(np.min(np.asarray(mass, dtype=float)))
+    if 0.0 < lightest < SMALLEST_MEDIATOR_MASS:
+        return [f"{place}: mass = {lightest} GeV; integrals resolve propagators down to {SMALLEST_MEDIATOR_MASS} GeV"]
+    return []
+
+
+def _value(text: str) -> Any:
+    """A number, true or false, several numbers, or a word."""
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def parse_cuts(items: list[str], efficiency: float = 1.0) -> Cuts:

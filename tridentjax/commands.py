@@ -5,10 +5,10 @@ from pathlib import Path
 
 import jax
 
-from tridentjax import theories
 from tridentjax._version import __version__
 from tridentjax.arguments import emit
 from tridentjax.cache import cache_folder
+from tridentjax.catalogue import THEORIES
 from tridentjax.config import config_names, config_path, load_config
 from tridentjax.experiment import experiment_names, experiment_path
 from tridentjax.faults import InputError, unknown
@@ -47,7 +47,7 @@ def list_items(kind: str, as_json: bool) -> None:
     elif kind == "experiments":
         items = {name: _experiment_line(name) for name in experiment_names()}
     elif kind == "theories":
-        items = {name: theory.source for name, theory in theories.THEORIES.items()}
+        items = {name: theory.source for name, theory in THEORIES.items()}
     elif kind == "nuclei":
         items = {name: _nucleus_line(name) for name in nucleus_names()}
     elif kind == "fluxes":

@@ -9,6 +9,8 @@ SIN2_THETA_W = 0.23122  # MSbar at M_Z, PDG; low-energy 0.2386 and on-shell 0.22
 
 MASS_W = 80.362  # [GeV], PDG 2026 table
 MASS_Z = 91.1879  # [GeV], PDG 2026 table
+MASS_Z_INPUT = 91.1876  # [GeV], LEP average (PDG 2000-2022): electroweak input of the Randall-Sundrum matching
+PLANCK_MASS = 1.2209e19  # [GeV], full Planck mass: default curvature k of the warped space
 
 HBARC = 0.1973269804593025  # [GeV fm], SI exact
 GEV2_TO_CM2 = 0.3893793721e-27  # 1 GeV^-2 in cm^2, (hbar c)^2, SI exact

@@ -17,7 +17,14 @@ from tridentjax.constants import ALPHA_EM, G_F, GEV2_TO_CM2, SIN2_THETA_W
 from tridentjax.currents import Channel, propagator_shift, quadratic_couplings
 from tridentjax.cuts import NO_CUTS, Cuts, acceptance
 from tridentjax.laboratory import OBSERVABLES, kinematics
-from tridentjax.matrix_element import hadronic_contraction, leptonic_amplitudes
+from tridentjax.matrix_element import (
+    ALL_STRUCTURES,
+    SCALAR_STRUCTURES,
+    STRUCTURES,
+    hadronic_contraction,
+    leptonic_amplitudes,
+    scalar_amplitudes,
+)
 from tridentjax.phase_space import (
     DIMENSION,
     PhaseSpacePoints,
@@ -28,7 +35,7 @@ from tridentjax.phase_space import (
 from tridentjax.precision import require_float64
 from tridentjax.quadrature import Rule, sobol_rule
 from tridentjax.targets import Q2_scale, Regime
-from tridentjax.theories import TheoryFunction, sm
+from tridentjax.theories import Parameters, TheoryFunction, sm
 
 REPLICAS = 16
 # Three quoted errors should cover 99.7 %. Student's t with 15 degrees of freedom asks for 1.19; averages over
@@ -40,16 +47,22 @@ _MOST_POINTS = 2**20
 
 
 class Estimate(eqx.Module):
-    """Structures VV, AA, VA of a cross section and `sigma` with couplings, with standard errors [cm^2].
+    """Structures of a cross section and `sigma` with couplings, with standard errors [cm^2].
 
-    The errors come from independent scrambles of the points, scaled so that three of them cover 99.7 %.
+    VV, AA, VA, and SS, PP of a theory that `has_scalars`. The errors come from independent scrambles of the
+    points, scaled so that three of them cover 99.7 %.
     """
 
-    value: Float[Array, "3"]
-    error: Float[Array, "3"]
+    value: Float[Array, " structure"]
+    error: Float[Array, " structure"]
     sigma: Float[Array, ""]
     sigma_error: Float[Array, ""]
     points: int = eqx.field(static=True)
+
+
+def has_scalars(theory: TheoryFunction, parameters: Parameters, channel: Channel) -> bool:
+    """Whether a theory gives g_S or g_P in a channel, found by tracing it: what they are does not matter."""
+    return bool(jax.eval_shape(lambda: theory(parameters, channel, jnp.ones(1))).has_scalars)
 
 
 def differential_cross_section(
@@ -57,8 +70,9 @@ def differential_cross_section(
     points: PhaseSpacePoints,
     E_nu: Energies,
     target_mass: Scalar,
-) -> Float[Array, "3 2 point"]:
-    """Weight of each point [cm^2]: axes structure (VV, AA, VA), hadronic tensor (RR, Q2g), point.
+    scalar: bool = False,
+) -> Float[Array, "structure 2 point"]:
+    """Weight of each point [cm^2]: axes structure (VV, AA, VA; with `scalar` SS, PP), hadronic (RR, Q2g), point.
 
     dsigma = |M|^2 dPhi_4 / (4 E M) with couplings and form factors stripped off: multiply by
     `regime.structure(points.Q2)` and by the couplings at `points.K2`, then average with the rule's
@@ -66,6 +80,10 @@ def differential_cross_section(
     """
     amplitudes = leptonic_amplitudes(channel, points)
     contraction = hadronic_contraction(points, amplitudes, E_nu, target_mass)
+    if scalar:
+        amplitudes = scalar_amplitudes(channel, points)
+        more = hadronic_contraction(points, amplitudes, E_nu, target_mass, SCALAR_STRUCTURES)
+        contraction = jnp.concatenate([contraction, more])
     prefactor = G_F**2 / 2.0 * (4.0 * np.pi * ALPHA_EM / points.Q2) ** 2 / (4.0 * E_nu * target_mass)
     return contraction * (prefactor * points.jacobian * GEV2_TO_CM2)[None, None]
 
@@ -79,17 +97,17 @@ def integrate(
     parameters: dict[str, Any] | None = None,
     boson_propagators: bool = False,
     cuts: Cuts = NO_CUTS,
-) -> Float[Array, "4"]:
+) -> Float[Array, " value"]:
     """One estimate of (VV, AA, VA, sigma) [cm^2] with the points of one rule, in chunks of bounded memory.
 
-    sigma has the theory's couplings at the K2 of each point, uncompressed; `boson_propagators` adds
-    `propagator_shift`; `cuts` multiply the weights.
+    (VV, AA, VA, SS, PP, sigma) for a theory that `has_scalars`. sigma has the theory's couplings at the K2 of
+    each point, uncompressed; `boson_propagators` adds `propagator_shift`; `cuts` multiply the weights.
     """
-    constants = map_constants(regime)
-    total = jnp.zeros(4)
+    constants, scalar = map_constants(regime), has_scalars(theory, parameters or {}, channel)
+    total = jnp.zeros(len(ALL_STRUCTURES if scalar else STRUCTURES) + 1)
     for start in range(0, rule.weights.size, POINTS_PER_CHUNK):
         part = jax.tree.map(lambda x, start=start: x[start : start + POINTS_PER_CHUNK], rule)
-        points = weigh(channel, jnp.asarray(E_nu, dtype=float), constants, part, cuts)
+        points = weigh(channel, jnp.asarray(E_nu, dtype=float), constants, part, cuts, scalar=scalar)
         structures, sigma = contract(channel, regime, theory, parameters or {}, points, boson_propagators)
         total = total + jnp.concatenate([structures, sigma[None]]).sum(1)
     return total
@@ -112,7 +130,7 @@ def map_constants(regime: Regime) -> MapConstants:
 class WeightedPoints(NamedTuple):
     """Weights [cm^2] (structure, hadronic tensor, point) before cuts, acceptance, invariants [GeV^2], observables."""
 
-    weight: Float[Array, "3 2 point"]
+    weight: Float[Array, "structure 2 point"]
     accepted: Float[Array, " point"]
     Q2: Float[Array, " point"]
     K2: Float[Array, " point"]
@@ -128,10 +146,14 @@ def weigh(
     rule: Rule,
     cuts: Cuts = NO_CUTS,
     observables: tuple[str, ...] = (),
+    scalar: bool = False,
 ) -> WeightedPoints:
-    """Points of a rule as weighted events: the slow part, compiled once for all targets, energies, thresholds."""
+    """Points of a rule as weighted events: the slow part, compiled once for all targets, energies, thresholds.
+
+    `scalar` adds the structures SS and PP.
+    """
     points = map_unit_cube(channel, E_nu, constants.mass, constants.Q2_scale, constants.Q2_cut, rule)
-    weight = differential_cross_section(channel, points, E_nu, constants.mass) * rule.weights[None, None]
+    weight = differential_cross_section(channel, points, E_nu, constants.mass, scalar) * rule.weights[None, None]
     event = kinematics(channel, points, E_nu, constants.mass)
     values = tuple(OBSERVABLES[name].function(event) for name in observables)
     W2 = charged_transfer(channel, points)
@@ -146,15 +168,21 @@ def contract(
     parameters: dict[str, Any],
     points: WeightedPoints,
     boson_propagators: bool = False,
-) -> tuple[Float[Array, "3 point"], Float[Array, " point"]]:
-    """Selected VV, AA, VA of each point with form factors put in, and their sum with the couplings at its K2."""
+) -> tuple[Float[Array, "structure point"], Float[Array, " point"]]:
+    """Selected structures of each point with form factors put in, and their sum with the couplings at its K2.
+
+    Raises
+    ------
+    ValueError : the theory has g_S or g_P, the points no SS, PP.
+    """
     structures = (points.weight[:, : regime.hadronic] * regime.structure(points.Q2)[None]).sum(1)
     structures = structures * points.accepted[None]
     current = theory(parameters, channel, points.K2)
     if boson_propagators:
         s2 = parameters.get("sin2_theta_w", SIN2_THETA_W)
         current = current + propagator_shift(channel, points.K2, points.W2, s2)
-    return structures, (structures * quadratic_couplings(current)).sum(0)
+    scalar = structures.shape[0] == len(ALL_STRUCTURES)
+    return structures, (structures * quadratic_couplings(current, scalar)).sum(0)
 
 
 def total_cross_section(
@@ -166,6 +194,7 @@ def total_cross_section(
     parameters: dict[str, Any] | None = None,
     rtol: float = 1e-3,
     floor: float = 0.0,
+    scalar_floor: float = 0.0,
     points: int = 2**13,
     seed: int = 0,
     boson_propagators: bool = False,
@@ -178,8 +207,10 @@ def total_cross_section(
     channel, regime : process and target.
     E_nu : laboratory energy [GeV].
     theory, parameters : couplings of `sigma`; the structures do not depend on them.
-    rtol : wanted error of VV + AA relative to their sum; the sample is enlarged until it is reached.
-    floor : cross section [cm^2] below which VV + AA need not be known to `rtol` of itself, only of `floor`.
+    rtol : wanted error of VV + AA relative to their sum, and of SS + PP where the theory `has_scalars`; the
+        sample is enlarged until it is reached.
+    floor, scalar_floor : cross sections [cm^2] below which VV + AA and SS + PP need not be known to `rtol` of
+        themselves, only of these.
     points : size of the first sample, per scramble; sixteen independent scrambles are averaged.
     seed : of the scrambles.
     boson_propagators : give W and Z their propagators in `sigma`, see `propagator_shift`.
@@ -205,10 +236,11 @@ def total_cross_section(
         raise ValueError(f"neutrino energy {E_nu} GeV; allowed: positive and finite")
     # within rounding of threshold the kinematic limits cross; the rate there is zero to any precision
     closed = threshold_energy(channel, regime.mass) * (1.0 + 1e-10)
-    if E_nu <= closed or not channel.outgoing_neutrinos:
-        return Estimate(jnp.zeros(3), jnp.zeros(3), jnp.zeros(()), jnp.zeros(()), 0)
     # arrays, not Python floats, so that every energy and coupling reuses one compilation
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
+    if E_nu <= closed or not channel.outgoing_neutrinos:
+        nothing = jnp.zeros(len(ALL_STRUCTURES if has_scalars(theory, given, channel) else STRUCTURES))
+        return Estimate(nothing, nothing, jnp.zeros(()), jnp.zeros(()), 0)
     energy = jnp.asarray(E_nu, dtype=float)
     while True:
         rules = (sobol_rule(points, DIMENSION, seed * REPLICAS + i) for i in range(REPLICAS))
@@ -216,12 +248,13 @@ def total_cross_section(
             [integrate(channel, regime, energy, rule, theory, given, boson_propagators, cuts) for rule in rules]
         )
         mean, error = values.mean(0), ERROR_SCALE * values.std(0, ddof=1) / np.sqrt(REPLICAS)
-        both = values[:, :2].sum(1)
-        # a hair above threshold every weight rounds to zero
-        relative = ERROR_SCALE * both.std(ddof=1) / np.sqrt(REPLICAS) / max(both.mean(), floor, 1e-300)
+        # VV + AA and, without the last column, SS + PP; a hair above threshold every weight rounds to zero
+        sums = [(values[:, :2].sum(1), floor), (values[:, 3:-1].sum(1), scalar_floor)]
+        spread = max(x.std(ddof=1) / max(x.mean(), least, 1e-300) for x, least in sums)
+        relative = ERROR_SCALE * spread / np.sqrt(REPLICAS)
         if relative <= rtol:
             mean, error = jnp.asarray(mean), jnp.asarray(error)
-            return Estimate(mean[:3], error[:3], mean[3], error[3], points * REPLICAS)
+            return Estimate(mean[:-1], error[:-1], mean[-1], error[-1], points * REPLICAS)
         if points >= _MOST_POINTS:
             raise RuntimeError(
                 f"{channel.name}, {regime.name} at {E_nu} GeV: relative error {relative:.1e} after "

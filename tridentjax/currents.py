@@ -8,6 +8,7 @@ Everything else in the library follows this page.
     chiral:                    g_L = (g_V + g_A)/2,  g_R = (g_V - g_A)/2
     the literature's C_V, C_A: C_V = 2 g_V = 1 + 4 s2,  C_A = 2 g_A = 1
     vector mediator:           delta g_V = g_nu g_V^l / (sqrt2 G_F (M^2 + K2)), same for A
+    scalar exchange:           L_eff = -(G_F/sqrt2) sum_b [nubar_b' (1-g5) nu_a] [lbar_i (g_S + i g_P g5) l_j] + h.c.
 
 `Q2` = -(P-P')^2 is the photon virtuality and enters form factors; `K2` = -(k-k')^2 is the neutrino
 momentum transfer and is what a mediator's propagator sees. They are never interchangeable.
@@ -98,15 +99,32 @@ class LeptonCurrent(eqx.Module):
     """Couplings (g_V, g_A) of the lepton current, one row for each outgoing-neutrino flavour.
 
     Amplitudes with the same outgoing neutrino add (`+`); different flavours do not interfere, so rates
-    are summed over the leading axis.
+    are summed over the leading axis. `g_S` and `g_P`, absent by default, are the real scalar and pseudoscalar
+    couplings of the same shape: they lead to a right-handed neutrino, or to an antineutrino, and never
+    interfere with g_V and g_A.
     """
 
     g_V: Float[Array, "nu_out *K2"]
     g_A: Float[Array, "nu_out *K2"]
+    g_S: Float[Array, "nu_out *K2"] | None = None
+    g_P: Float[Array, "nu_out *K2"] | None = None
 
     def __add__(self, other: "LeptonCurrent") -> "LeptonCurrent":
-        """Coherent sum of two amplitudes."""
-        return LeptonCurrent(self.g_V + other.g_V, self.g_A + other.g_A)
+        """Coherent sum of two amplitudes; an absent g_S or g_P counts as zero."""
+        return LeptonCurrent(
+            self.g_V + other.g_V, self.g_A + other.g_A, _sum(self.g_S, other.g_S), _sum(self.g_P, other.g_P)
+        )
+
+    @property
+    def has_scalars(self) -> bool:
+        """Whether g_S or g_P is there: known while tracing, whatever the values."""
+        return self.g_S is not None or self.g_P is not None
+
+
+def _sum(x: Float[Array, "..."] | None, y: Float[Array, "..."] | None) -> Float[Array, "..."] | None:
+    if x is None or y is None:
+        return y if x is None else x
+    return x + y
 
 
 def standard_model_current(channel: Channel, sin2_theta_w: Scalar = SIN2_THETA_W) -> LeptonCurrent:
@@ -185,7 +203,22 @@ def from_chiral(g_L: Float[Array, "nu_out *K2"], g_R: Float[Array, "nu_out *K2"]
     return LeptonCurrent(g_L + g_R, g_L - g_R)
 
 
-def quadratic_couplings(current: LeptonCurrent) -> Float[Array, "structure *K2"]:
-    """What multiplies the rate structures: (sum_b g_V^2, sum_b g_A^2, sum_b g_V g_A) for VV, AA, VA."""
+def quadratic_couplings(current: LeptonCurrent, scalar: bool = False) -> Float[Array, "structure *K2"]:
+    """What multiplies the rate structures: (sum_b g_V^2, sum_b g_A^2, sum_b g_V g_A) for VV, AA, VA.
+
+    With `scalar`, two more rows: sum_b g_S^2 and sum_b g_P^2 for SS, PP; zero where the current has none.
+
+    Raises
+    ------
+    ValueError : the current has g_S or g_P and `scalar` is not asked for.
+    """
     g_V, g_A = current.g_V, current.g_A
-    return jnp.stack([(g_V * g_V).sum(0), (g_A * g_A).sum(0), (g_V * g_A).sum(0)])
+    rows = [(g_V * g_V).sum(0), (g_A * g_A).sum(0), (g_V * g_A).sum(0)]
+    if current.has_scalars and not scalar:
+        raise ValueError(
+            "the current has scalar couplings g_S or g_P, but the chain was prepared without the structures SS, PP; "
+            "prepare it with scalar=True (couplings: quadratic_couplings(current, scalar=True))"
+        )
+    if scalar:
+        rows += [jnp.zeros_like(rows[0]) if g is None else (g * g).sum(0) for g in (current.g_S, current.g_P)]
+    return jnp.stack(rows)

@@ -1,7 +1,8 @@
 """Photon densities of nu gamma* -> nu l l at given invariants: the integral over the two leptons.
 
-    tau_{s,X}(Q2, s_hat, K2) = int dm2_ll dPhi |A_{s,X}|^2,      s in VV, AA, VA;  X in T, L      (1)
+    tau_{s,X}(Q2, s_hat, K2) = int dm2_ll dPhi |A_{s,X}|^2,      X in T, L,                       (1)
 
+with the structures s in VV, AA, VA, or in SS, PP.
 A Gauss product rule over three smooth variables, without sampling error: the logarithm of m2_ll, the
 angle that cancels both lepton propagators (`phase_space.lepton_system`), and the dilepton azimuth.
 """
@@ -16,7 +17,7 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float
 
 from tridentjax.currents import Channel
-from tridentjax.matrix_element import leptonic_amplitudes, photon_density
+from tridentjax.matrix_element import STRUCTURES, leptonic_amplitudes, photon_density, scalar_amplitudes
 from tridentjax.phase_space import PhaseSpacePoints, lepton_system, m2_max, pair_mass2
 from tridentjax.quadrature import gauss_legendre
 
@@ -33,17 +34,19 @@ def leptonic_density(
     s_hat: Float[np.ndarray, " point"],
     K2: Float[np.ndarray, " point"],
     refinement: float = 1.0,
-) -> Float[np.ndarray, "point 3 2"]:
+    structures: tuple[str, ...] = STRUCTURES,
+) -> Float[np.ndarray, "point structure 2"]:
     """tau_{s,X} of Eq. (1) [GeV^-2 per unit of ds_hat dK2], on the host.
 
     The azimuth is a trigonometric polynomial of degree four and, without an absorptive part, even: five
     points on the circle are exact, of which two repeat. With equal lepton masses, exchanging the leptons
-    maps cos(theta) to its negative: VV and AA are even and VA is odd, so half the range is enough and VA is
-    exactly zero. `refinement`, up to 1.3, multiplies the number of nodes in m2_ll and cos(theta).
+    maps cos(theta) to its negative: VV, AA, SS and PP are even and VA is odd, so half the range is enough and
+    VA is exactly zero. `refinement`, up to 1.3, multiplies the number of nodes in m2_ll and cos(theta).
+    `structures` is `STRUCTURES` or `SCALAR_STRUCTURES`.
     """
     symmetric = channel.lepton_minus == channel.lepton_plus
-    evaluate = _evaluator(channel)
-    density = np.zeros((Q2.size, 3, 2))
+    evaluate, count = _evaluator(channel, structures), len(structures)
+    density = np.zeros((Q2.size, count, 2))
     log_range = np.log(np.asarray(m2_max(*map(jnp.asarray, (s_hat, Q2, K2)))) / pair_mass2(channel))
     lower = -np.inf
     for upper, m2_nodes, cos_nodes in NODES:
@@ -63,9 +66,9 @@ def leptonic_density(
             tiled = np.zeros((4, _CHUNK)) + rule[:, :1] * np.asarray([[1.0], [1.0], [1.0], [0.0]])
             tiled[:, : rows * rule.shape[1]] = np.tile(rule, rows)
             values = np.asarray(evaluate(*spread, tiled))[..., : rows * rule.shape[1]]
-            sums = values.reshape(_CHUNKS_PER_BLOCK, 3, 2, rows, rule.shape[1]).sum(-1)
-            density[some] = np.moveaxis(sums, 3, 1).reshape(block, 3, 2)[: some.size]
-    if symmetric:
+            sums = values.reshape(_CHUNKS_PER_BLOCK, count, 2, rows, rule.shape[1]).sum(-1)
+            density[some] = np.moveaxis(sums, 3, 1).reshape(block, count, 2)[: some.size]
+    if symmetric and structures == STRUCTURES:
         density[:, 2] = 0.0
     return density
 
@@ -83,8 +86,11 @@ def _inner_rule(m2_nodes: int, cos_nodes: int, symmetric: bool) -> Float[np.ndar
 
 
 @cache
-def _evaluator(channel: Channel) -> Callable[..., Float[Array, "chunk 3 2 evaluation"]]:
+def _evaluator(
+    channel: Channel, structures: tuple[str, ...]
+) -> Callable[..., Float[Array, "chunk structure 2 evaluation"]]:
     """Compiled integrand of Eq. (1): chunks one after another on each device, compiled once a channel."""
+    amplitudes = leptonic_amplitudes if structures == STRUCTURES else scalar_amplitudes
 
     def integrand(chunk: tuple[Array, Array, Array], rule: Float[Array, "4 evaluation"]) -> Array:
         Q2, s_hat, K2 = chunk
@@ -97,7 +103,7 @@ def _evaluator(channel: Channel) -> Callable[..., Float[Array, "chunk 3 2 evalua
         (k, q, k_prime, p_minus, p_plus), density = lepton_system(channel, Q2, s_hat, m2_ll, K2, cos_unit, phi)
         volume = density * jacobian * weight
         points = PhaseSpacePoints(Q2, s_hat, m2_ll, K2, k, q, k_prime, p_minus, p_plus, jnp.zeros_like(K2), volume)
-        return photon_density(leptonic_amplitudes(channel, points)) * volume[None, None]
+        return photon_density(amplitudes(channel, points), structures) * volume[None, None]
 
     def chunked(Q2: Array, s_hat: Array, K2: Array, rule: Array) -> Array:
         return jax.lax.map(lambda chunk: integrand(chunk, rule), (Q2, s_hat, K2))

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tridentjax import theories
 from tridentjax._version import __version__
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, theory_faults
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory
 from tridentjax.cuts import NO_CUTS
 from tridentjax.distributions import Distribution, differential_distribution
 from tridentjax.faults import InputError, unknown
@@ -41,8 +40,7 @@ def distribution(
     """Differential cross section in one or two observables."""
     faults: list[str] = []
     channel = keep(faults, parse_channel, neutrino, leptons)
-    parameters = keep(faults, parse_settings, settings, "--set") or {}
-    faults += theory_faults(theory, parameters)
+    bound = keep(faults, parse_theory, theory, settings)
     selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
     regimes = keep(faults, target_regimes, target)
     beam = _beam(faults, energy, flux, neutrino)
@@ -57,8 +55,8 @@ def distribution(
         regimes,
         beam,
         edges,
-        theory=theories.THEORIES[theory].function,
-        parameters=parameters,
+        theory=bound.function,
+        parameters=bound.values,
         cuts=selection,
         points=points,
         seed=seed,

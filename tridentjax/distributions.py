@@ -13,7 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, REPLICAS, contract, map_constants, weigh
+from tridentjax.cross_section import (
+    ERROR_SCALE,
+    POINTS_PER_CHUNK,
+    REPLICAS,
+    contract,
+    has_scalars,
+    map_constants,
+    weigh,
+)
 from tridentjax.currents import Channel
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.faults import InputError, unknown
@@ -87,7 +95,7 @@ def differential_distribution(
     bins = tuple(np.asarray(edges[name], dtype=float) for name in names)
     shape = tuple(b.size + 1 for b in bins)  # one bin below and one above
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
-    happens = False
+    happens, scalar = False, has_scalars(theory, given, channel)
     sums = np.zeros((REPLICAS, int(np.prod(shape))))
     for number, (fraction, regime) in enumerate(regimes):
         energies, shares = _energies(E_nu, threshold_energy(channel, regime.mass))
@@ -100,7 +108,7 @@ def differential_distribution(
             for start in range(0, points, POINTS_PER_CHUNK):
                 chunk = slice(start, start + POINTS_PER_CHUNK)
                 part = Rule(rule.nodes[chunk], rule.weights[chunk] * factor[chunk])
-                events = weigh(channel, energy[chunk], constants, part, cuts, names)
+                events = weigh(channel, energy[chunk], constants, part, cuts, names, scalar)
                 _, weight = contract(channel, regime, theory, given, events)
                 index = np.ravel_multi_index(
                     tuple(

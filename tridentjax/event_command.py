@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, theory_faults
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory
+from tridentjax.cross_section import has_scalars
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.event_files import check_event_file, write_events
 from tridentjax.event_sample import reweighted
@@ -41,8 +42,7 @@ def events(
     """Events of an experiment, or of one beam on one target, written to a file."""
     begin = time.perf_counter()
     faults: list[str] = [] if count >= 1 else [f"-n {count}; allowed: 1 or more"]
-    parameters = keep(faults, parse_settings, settings, "--set") or {}
-    faults += theory_faults(reweight or theory, parameters)
+    bound = keep(faults, parse_theory, reweight or theory, settings)
     if reweight and theory != "sm":
         faults.append(f"--reweight starts from Standard-Model events; leave --theory {theory} out")
     selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
@@ -52,22 +52,23 @@ def events(
         raise InputError(faults)
 
     source, own_cuts = found
+    scalar = any(has_scalars(bound.function, bound.values, component.channel) for component in source.components)
     selection = Cuts(own_cuts.cuts + selection.cuts, own_cuts.efficiency * selection.efficiency)
-    electroweak = {name: value for name, value in parameters.items() if name in theories.ELECTROWEAK}
     with _progress(count) as update:
         sample = generate_events(
             source,
             count,
             seed=seed,
-            theory=theories.THEORIES[theory].function,
-            parameters=electroweak if reweight else parameters,
+            theory=theories.sm if reweight else bound.function,
+            parameters=bound.electroweak if reweight else bound.values,
             cuts=selection,
             weighted=weighted,
+            scalar=scalar,
             progress=update,
         )
     efficiency, summaries = sample.efficiency, sample.summaries
     if reweight:
-        sample = reweighted(sample, theories.THEORIES[reweight].function, parameters)
+        sample = reweighted(sample, bound.function, bound.values)
     sample.metadata["cuts"] = list(cuts)
     write_events(out, sample, force)
     content = {
@@ -81,7 +82,7 @@ def events(
         "unit": "cm^2 per average nucleus, averaged over the flux",
         "theory": reweight or theory,
         "reweighted": bool(reweight),
-        "parameters": parameters,
+        "parameters": bound.given,
         "components": [summary._asdict() for summary in summaries],
         "seed": seed,
         "seconds": round(time.perf_counter() - begin, 2),

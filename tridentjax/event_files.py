@@ -3,7 +3,8 @@
 Both hold the same events. In Parquet a row is an event, every column has its unit, and `weight` [cm^2] sums
 to the cross section. In HepMC3 the weight `CV` is the same divided by its mean, hence exactly 1 for
 unweighted events; VV, AA and VA are CV times the relative structures: sum_s q_s(K2) structure_s is the weight
-in a theory with couplings q = (g_V^2, g_A^2, g_V g_A). Momenta in GeV, lengths in mm, cross section in pb.
+in a theory with couplings q = (g_V^2, g_A^2, g_V g_A). Samples with scalar structures have SS, PP for g_S^2, g_P^2
+as well. Momenta in GeV, lengths in mm, cross section in pb.
 """
 
 import json
@@ -18,7 +19,7 @@ from tridentjax._version import __version__
 from tridentjax.constants import LEPTON_MASS
 from tridentjax.event_sample import PARTICLES, EventSample
 from tridentjax.faults import InputError
-from tridentjax.matrix_element import STRUCTURES
+from tridentjax.matrix_element import ALL_STRUCTURES
 
 FORMATS = {".hepmc": "pyhepmc", ".hepmc3": "pyhepmc", ".parquet": "pyarrow"}
 BEAM, FINAL = 4, 1  # HepMC status codes
@@ -95,7 +96,7 @@ def _write_hepmc(path: Path, sample: EventSample) -> None:
 
     run = pyhepmc.GenRunInfo()
     run.tools = [("tridentjax", __version__, "neutrino trident production nu N -> nu l- l+ N")]
-    run.weight_names = ["CV", *STRUCTURES]
+    run.weight_names = ["CV", *ALL_STRUCTURES[: sample.structures.shape[1]]]
     run.attributes = {"tridentjax": json.dumps(describe(sample), allow_nan=False)}
     status = np.asarray([BEAM, BEAM, FINAL, FINAL, FINAL, FINAL], dtype=np.int32)
     parents = np.asarray([[-1, -1]] * 2 + [[0, 1]] * 4, dtype=np.int32)
@@ -129,7 +130,8 @@ def _write_parquet(path: Path, sample: EventSample) -> None:
     columns += [(f"{name}_pdg", "PDG code", sample.codes[:, i].astype(np.int32)) for i, name in enumerate(PARTICLES)]
     columns += [("E_nu", "GeV", sample.E_nu), ("Q2", "GeV^2", sample.Q2), ("K2", "GeV^2", sample.K2)]
     columns += [("weight", "cm^2", sample.weight)]
-    columns += [(f"w_{name}", "1", sample.structures[:, i].copy()) for i, name in enumerate(STRUCTURES)]
+    structures = zip(ALL_STRUCTURES, sample.structures.T, strict=False)  # VV, AA, VA, or all of them
+    columns += [(f"w_{name}", "1", values.copy()) for name, values in structures]
     names = pa.array([summary.name for summary in sample.summaries])
     component = pa.DictionaryArray.from_arrays(pa.array(sample.component.astype(np.int32)), names)
     arrays = [pa.array(values) for _, _, values in columns] + [component]

@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from tridentjax.cross_section import has_scalars
 from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.faults import InputError
+from tridentjax.matrix_element import ALL_STRUCTURES
 from tridentjax.theories import TheoryFunction
 
 PARTICLES = ("nu_in", "target", "nu_out", "l_minus", "l_plus", "recoil")
@@ -35,7 +37,7 @@ class EventSample(NamedTuple):
 
     The second axis of `momenta` and of `codes` (PDG) follows `PARTICLES`. `weight` [cm^2] sums to
     `cross_section`. `efficiency` is the accepted share of the trials, for weighted events `effective_share`.
-    `structures` (VV, AA, VA) are relative to the weight: sum_s q_s(K2) structures_s is 1
+    `structures` (VV, AA, VA; SS, PP if asked for) are relative to the weight: sum_s q_s(K2) structures_s is 1
     for the couplings of the sample's own theory. Q2, K2 in GeV^2; `component` numbers `summaries`.
     """
 
@@ -45,7 +47,7 @@ class EventSample(NamedTuple):
     Q2: Float[np.ndarray, " event"]
     K2: Float[np.ndarray, " event"]
     weight: Float[np.ndarray, " event"]
-    structures: Float[np.ndarray, "event 3"]
+    structures: Float[np.ndarray, "event structure"]
     component: Int[np.ndarray, " event"]
     cross_section: float
     error: float
@@ -72,14 +74,26 @@ def reweight(sample: EventSample, theory: TheoryFunction, parameters: dict[str, 
     """Weights [cm^2] of the same events in another theory, exact event by event; their sum is its cross section.
 
     The sample's own theory must not vanish where the new one is large.
+
+    Raises
+    ------
+    InputError : the theory has scalar couplings and the sample was made without their structures.
     """
     given = {name: jnp.asarray(x, dtype=float) for name, x in parameters.items()}
+    scalar = sample.structures.shape[1] == len(ALL_STRUCTURES)
+    if not scalar and any(has_scalars(theory, given, channel) for channel in sample.channels):
+        raise InputError(
+            [
+                f"theory {theory_name(theory)} has scalar couplings and this sample no structures SS, PP; make it "
+                "with generate_events(..., scalar=True)"
+            ]
+        )
     weight = sample.weight.copy()
     for name, channel in {channel.name: channel for channel in sample.channels}.items():
         numbers = [number for number, other in enumerate(sample.channels) if other.name == name]
         mine = np.isin(sample.component, numbers)
-        couplings = np.asarray(quadratic_couplings(theory(given, channel, jnp.asarray(sample.K2[mine])))).T
-        weight[mine] *= (sample.structures[mine] * couplings).sum(1)
+        couplings = quadratic_couplings(theory(given, channel, jnp.asarray(sample.K2[mine])), scalar)
+        weight[mine] *= (sample.structures[mine] * np.asarray(couplings).T).sum(1)
     return weight
 
 
@@ -101,7 +115,7 @@ def reweighted(sample: EventSample, theory: TheoryFunction, parameters: dict[str
         summaries.append(summary._replace(cross_section=mean, error=error))
     sigma, error = _shifted(sample.cross_section, sample.error, sample.weight, ratio)
     previous = {key: sample.metadata[key] for key in ("theory", "parameters")}
-    given = {name: float(value) for name, value in parameters.items()}
+    given = {name: np.asarray(x).tolist() for name, x in parameters.items()}
     return sample._replace(
         weight=weight,
         structures=sample.structures / np.where(ratio > 0.0, ratio, 1.0)[:, None],

@@ -18,6 +18,7 @@ from tridentjax.cross_section import contract, map_constants, weigh
 from tridentjax.cuts import Cuts
 from tridentjax.event_source import OPEN, EventComponent
 from tridentjax.importance import Grid, map_through, refine, uniform_grid
+from tridentjax.matrix_element import ALL_STRUCTURES, STRUCTURES
 from tridentjax.phase_space import DIMENSION
 from tridentjax.quadrature import Rule
 from tridentjax.spectrum import sample_energies
@@ -41,7 +42,7 @@ class Trials(NamedTuple):
     u: Float[np.ndarray, "point dim"]
     E_nu: Float[np.ndarray, " point"]
     K2: Float[np.ndarray, " point"]
-    structures: Float[np.ndarray, "point 3"]
+    structures: Float[np.ndarray, "point structure"]
     weight: Float[np.ndarray, " point"]
     ratio: Float[np.ndarray, " point"]
     cell: np.ndarray
@@ -63,9 +64,10 @@ class EventStream:
         theory: TheoryFunction,
         parameters: dict[str, Any],
         cuts: Cuts,
+        scalar: bool = False,
     ) -> None:
         self.component, self.scale = component, scale
-        self.theory, self.parameters, self.cuts = theory, parameters, cuts
+        self.theory, self.parameters, self.cuts, self.scalar = theory, parameters, cuts, scalar
         self._seed, self._index, self._batches = seed, index, 0
         self._counts = self._random(_COUNTS)
         self.grid: Grid = uniform_grid(DIMENSION + 1, _BINS)
@@ -88,7 +90,7 @@ class EventStream:
         open_channel = component.threshold * OPEN < E_nu
         safe = jnp.asarray(np.where(open_channel, E_nu, 2.0 * component.threshold))
         rule = Rule(jnp.asarray(u[:, 1:]), jnp.ones(u.shape[0]))
-        points = weigh(component.channel, safe, map_constants(regime), rule, self.cuts)
+        points = weigh(component.channel, safe, map_constants(regime), rule, self.cuts, scalar=self.scalar)
         structures, sigma = contract(component.channel, regime, self.theory, self.parameters, points)
         factor = np.where(open_channel, flux * volume * self.scale, 0.0)
         weight = np.maximum(np.asarray(sigma) * factor, 0.0)
@@ -198,7 +200,8 @@ class EventStream:
         if not self._kept:
             dimension = (0, DIMENSION)
             zero = np.zeros(0)
-            return Trials(np.zeros(dimension), zero, zero, np.zeros((0, 3)), zero, zero, np.zeros(0, dtype=int))
+            structures = np.zeros((0, len(ALL_STRUCTURES if self.scalar else STRUCTURES)))
+            return Trials(np.zeros(dimension), zero, zero, structures, zero, zero, np.zeros(0, dtype=int))
         every = Trials(*(np.concatenate(parts) for parts in zip(*self._kept, strict=True)))
         kept = every.ratio > self.maxima[every.cell] if self._accept else every.weight > 0.0
         every = Trials(*(x[kept] for x in every))

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax._version import __version__
-from tridentjax.cross_section import MapConstants, map_constants
+from tridentjax.cross_section import MapConstants, has_scalars, map_constants
 from tridentjax.currents import Channel
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.event_sample import ComponentSummary, EventSample, effective_share, theory_name
@@ -40,6 +40,7 @@ def generate_events(
     parameters: dict[str, Any] | None = None,
     cuts: Cuts = NO_CUTS,
     weighted: bool = False,
+    scalar: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> EventSample:
     """Events of all components of a source, mixed in proportion to their rates.
@@ -52,6 +53,8 @@ def generate_events(
     theory, parameters : couplings at the K2 of every event.
     cuts : their acceptance multiplies the weights, a smooth one as a probability.
     weighted : keep every trial with its weight instead of accepting in proportion to it.
+    scalar : keep the structures SS and PP as well, for `reweight` to a theory with scalar couplings; a sample
+        of such a theory always has them. Its neutrinos keep the code of the Standard Model.
     progress : called with the number of events so far.
 
     Returns
@@ -68,8 +71,9 @@ def generate_events(
     begin = time.perf_counter()
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
     components = _open_components(source, count)
+    scalar = scalar or any(has_scalars(theory, given, component.channel) for component in components.values())
     streams = [
-        EventStream(component, component.fraction / source.flux_integral, seed, index, theory, given, cuts)
+        EventStream(component, component.fraction / source.flux_integral, seed, index, theory, given, cuts, scalar)
         for index, component in components.items()
     ]
     streams = [stream for stream in streams if stream.maxima.any()]
@@ -181,7 +185,7 @@ def _assemble(
         "generator": f"tridentjax {__version__}",
         "source": source.name,
         "theory": theory_name(theory),
-        "parameters": {name: float(value) for name, value in parameters.items()},
+        "parameters": {name: np.asarray(x).tolist() for name, x in parameters.items()},
         "cross_section_unit": "cm^2 per average nucleus, averaged over the flux of all beams",
         "flux_integral": source.flux_integral,
         "flux_unit": source.flux_unit,

@@ -15,9 +15,8 @@ class InputError(ValueError):
 def unknown(kind: str, value: object, allowed: Iterable[str], place: str = "") -> str:
     """Sentence for a name that does not exist, with the nearest existing one."""
     names = sorted(allowed)
-    near = get_close_matches(str(value), names, n=1, cutoff=0.5) or [
-        name for name in names if name.lower() == str(value).lower()
-    ]
+    same = [name for name in names if name.lower() == str(value).lower()]
+    near = same or get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     where = f" in {place}" if place else ""
     listing = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")

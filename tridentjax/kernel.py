@@ -11,6 +11,8 @@ smooth integrands of this problem. This replaces the event-deposition kernels of
 no sampling error, serves every target, and agrees with the direct integral of `cross_section`.
 """
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -26,7 +28,7 @@ from tridentjax.leptonic_table import (
     LeptonicTable,
     leptonic_density_at,
 )
-from tridentjax.matrix_element import STRUCTURES, hadronic_weights
+from tridentjax.matrix_element import hadronic_weights
 from tridentjax.phase_space import s_hat_max, threshold_energy
 from tridentjax.quadrature import chebyshev_basis, chebyshev_nodes, gauss_legendre
 
@@ -53,7 +55,7 @@ class Kernel(eqx.Module):
     energy_range: tuple[float, float] = eqx.field(static=True)
 
 
-def density_at_energy(table: LeptonicTable, E_nu: Scalar, target_mass: Scalar) -> Float[Array, "3 2 q2 node"]:
+def density_at_energy(table: LeptonicTable, E_nu: Scalar, target_mass: Scalar) -> Float[Array, "structure 2 q2 node"]:
     """Eq. (1) with all weights at one energy: axes structure, hadronic (RR, Q2g), Q2, K2; cm^2."""
     Q2, K2 = jnp.meshgrid(table.Q2, table.K2, indexing="ij")
     log_reach = jnp.log(jnp.maximum(s_hat_max(E_nu, target_mass, Q2) / table.s_first, 1.0))
@@ -94,7 +96,7 @@ def build_kernel(
 
     Parameters
     ----------
-    table : of the channel, from `build_leptonic_table`.
+    table : of the channel, from `load_leptonic_table`; its structures become those of the kernel.
     target_mass : nucleus or nucleon [GeV].
     energy_range : lowest and highest neutrino energy [GeV] that will be asked for; the lower end is
         raised to just above threshold, below which the cross section is taken as zero.
@@ -124,8 +126,9 @@ def build_kernel(
         table.K2,
         table.channel,
         table.resolution,
+        table.structures,
     )
-    structures = STRUCTURES[:2] if table.symmetric else STRUCTURES
+    structures = tuple(name for name in table.structures if name != "VA" or not table.symmetric)
     sigma = _all_energies(sliced, jnp.asarray(energy), target_mass)[:, : len(structures), :hadronic]
     sigma = jnp.moveaxis(sigma, 0, 2)
     # the highest energy of the range sets the smallest Q2 that is reached
@@ -145,8 +148,25 @@ def build_kernel(
 @jax.jit
 def _all_energies(
     table: LeptonicTable, energy: Float[Array, " energy"], target_mass: Scalar
-) -> Float[Array, "energy 3 2 q2 node"]:
+) -> Float[Array, "energy structure 2 q2 node"]:
     return jax.lax.map(lambda E_nu: density_at_energy(table, E_nu, target_mass), energy)
+
+
+def join_structures(kernel: Kernel, other: Kernel) -> Kernel:
+    """One kernel with the structures of both: same channel, target, energies and nodes.
+
+    Raises
+    ------
+    ValueError : the nodes differ, or a structure is in both.
+    """
+    nodes = [(k.target_mass, k.energy_range, k.sigma.shape[1:], k.channel.name) for k in (kernel, other)]
+    if nodes[0] != nodes[1] or set(kernel.structures) & set(other.structures):
+        raise ValueError(
+            f"join_structures: kernels of {nodes[0]} with {kernel.structures} and {nodes[1]} with "
+            f"{other.structures}; allowed: the same mass, energies, nodes and channel, different structures"
+        )
+    sigma = jnp.concatenate([kernel.sigma, other.sigma])
+    return dataclasses.replace(kernel, sigma=sigma, structures=kernel.structures + other.structures)
 
 
 def energy_weights(kernel: Kernel, E_nu: Float[Array, " point"]) -> Float[Array, "point energy"]:

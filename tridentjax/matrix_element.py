@@ -1,4 +1,4 @@
-"""Helicity amplitudes of nu gamma* -> nu l- l+, vector and axial parts apart, in 2x2 Weyl algebra.
+"""Helicity amplitudes of nu gamma* -> nu l- l+, each part of the current apart, in 2x2 Weyl algebra.
 
     M = (G_F/sqrt2) (e^2/Q2) j_a L^{a m} H_m,      j_a = ubar(k') g_a (1 - g5) u(k)
     L^{a m} = ubar(p-) [ G^a (q^ - p+^ + m_+)/D_+ g^m + g^m (p-^ - q^ + m_-)/D_- G^a ] v(p+)
@@ -9,6 +9,17 @@ current into an outer product of two-spinors, so that each chirality of the char
 
     A^m = (2 p-^m/D_- - 2 p+^m/D_+) a b + a b^m/D_+ - a^m b/D_-                                (1)
     a = u^dag xi,   b = eta^T v,   a^m = u^dag s^m q^ xi,   b^m = eta^T q^ s^m v.
+
+A scalar or pseudoscalar current has G = g_S + i g_P g5 and j = ubar(k') (1 - g5) u(k) instead: the outgoing
+neutrino is right-handed (or an antineutrino), so nothing interferes with V and A, and only |j|^2 = 4 K2
+remains of the neutrinos. The same steps and the algebra of the Pauli matrices leave, for either chirality
+c = +-1 of v, a convection and a magnetic current, each conserved by itself:
+
+    A^m = j [ (2 p-^m/D_- - 2 p+^m/D_+ + q^m d) u^dag v + s B^m.(u^dag sigma v) ]               (2)
+    d = 1/D_+ - 1/D_-,   s = 1/D_+ + 1/D_-,   B^t = c q,   B^i.N = c q_t N_i - i (q x N)_i.
+
+S and P do not interfere either: summed over spins, Re S.H (P.H)^* could only be eps(p-, p+, q, H) times a
+scalar, whose two contributions, Tr[p-^ p+^ H^ q^ i g5] and Tr[p-^ q^ H^ p+^ i g5], cancel for every real H.
 
 Exact; one neutrino helicity only, hence no average; metric (+,-,-,-). Needs float64.
 """
@@ -21,6 +32,8 @@ from tridentjax.currents import Channel
 from tridentjax.phase_space import PhaseSpacePoints
 
 STRUCTURES = ("VV", "AA", "VA")
+SCALAR_STRUCTURES = ("SS", "PP")
+ALL_STRUCTURES = STRUCTURES + SCALAR_STRUCTURES
 POLARISATIONS = ("transverse", "longitudinal")
 HADRONIC = ("RR", "Q2g")
 
@@ -64,12 +77,49 @@ def leptonic_amplitudes(
     return jnp.stack([left + right, left - right])  # G^a = (g_V + g_A) left + (g_V - g_A) right
 
 
-def photon_density(amplitudes: Complex[Array, "2 3 2 2 *point"]) -> Float[Array, "3 2 *point"]:
+def scalar_amplitudes(
+    channel: Channel, points: PhaseSpacePoints, components: str = "txy"
+) -> Complex[Array, "2 component 2 2 *point"]:
+    """A^m = j L^m stripped of couplings for G = 1 and G = i g5: axes (S or P, m, spin of l-, spin of l+, point).
+
+    The same for neutrino and antineutrino. The phase of j is left out. Spins and components as in
+    `leptonic_amplitudes`.
+    """
+    q, p_minus, p_plus = points.q, points.p_minus, points.p_plus
+    D_minus = -points.Q2 - 2.0 * minkowski(q, p_minus)
+    D_plus = -points.Q2 - 2.0 * minkowski(q, p_plus)
+    difference, sum_ = 1.0 / D_plus - 1.0 / D_minus, (1.0 / D_plus + 1.0 / D_minus)[None, None]
+    convection = 2.0 * (p_minus / D_minus[None] - p_plus / D_plus[None]) + q * difference[None]
+    q_t, q_x, q_y, q_z = q[:, None, None]
+    chiral = []
+    for sign in (-1.0, +1.0):  # v left-handed, then right-handed; u has the other chirality
+        u_dagger = _massive_spinor(p_minus, channel.mass_minus, -sign).conj()
+        v = -sign * _massive_spinor(p_plus, channel.mass_plus, sign)
+        (up_up, up_down), (down_up, down_down) = [[x[:, None] * y[None] for y in v] for x in u_dagger]
+        unit, N_z = up_up + down_down, up_up - down_down
+        N_x, N_y = up_down + down_up, 1j * (down_up - up_down)
+        magnetic = {  # B^m.N
+            "t": sign * (q_x * N_x + q_y * N_y + q_z * N_z),
+            "x": sign * q_t * N_x - 1j * (q_y * N_z - q_z * N_y),
+            "y": sign * q_t * N_y - 1j * (q_z * N_x - q_x * N_z),
+            "z": sign * q_t * N_z - 1j * (q_x * N_y - q_y * N_x),
+        }
+        rows = [convection["txyz".index(m)][None, None] * unit + sum_ * magnetic[m] for m in components]  # (2)
+        chiral.append(jnp.stack(rows))
+    left, right = chiral
+    j = 2.0 * jnp.sqrt(jnp.maximum(points.K2, 1e-300))
+    return j[None, None, None, None] * jnp.stack([right + left, 1j * (right - left)])
+
+
+def photon_density(
+    amplitudes: Complex[Array, "2 3 2 2 *point"], structures: tuple[str, ...] = STRUCTURES
+) -> Float[Array, "structure 2 *point"]:
     """Spin sums for a transverse (mean of x and y) and a longitudinal (t) photon.
 
-    Axes (structure VV, AA, VA; polarisation T, L; point). VA = 2 Re V A^*.
+    Axes (structure; polarisation T, L; point). `structures` is `STRUCTURES` for `leptonic_amplitudes`, with
+    VA = 2 Re V A^*, and `SCALAR_STRUCTURES` for `scalar_amplitudes`.
     """
-    power = [_spin_sum(x, y) for x, y in _structure_pairs(amplitudes)]
+    power = [_spin_sum(x, y) for x, y in _structure_pairs(amplitudes, structures)]
     return jnp.stack([jnp.stack([(p[1] + p[2]) / 2.0, p[0]]) for p in power])
 
 
@@ -98,17 +148,19 @@ def hadronic_contraction(
     amplitudes: Complex[Array, "2 3 2 2 *point"],
     E_nu: Energies,
     target_mass: Scalar,
-) -> Float[Array, "3 2 *point"]:
+    structures: tuple[str, ...] = STRUCTURES,
+) -> Float[Array, "structure 2 *point"]:
     """Spin-summed |R.A|^2 and -Q2 A.A^* at the point's own hadron azimuth: (structure; RR, Q2g; point).
 
-    The event-by-event form of `hadronic_weights`, for cuts and distributions in the laboratory.
+    The event-by-event form of `hadronic_weights`, for cuts and distributions in the laboratory;
+    `structures` as in `photon_density`.
     """
     weights = hadronic_weights(E_nu, target_mass, points.Q2, points.s_hat)
     R_perp, azimuth = jnp.sqrt(weights[0, 0]), points.hadron_azimuth
     R = jnp.stack([jnp.sqrt(weights[0, 1]), -R_perp * jnp.cos(azimuth), -R_perp * jnp.sin(azimuth)])
     R_dot_A = (R[None, :, None, None] * amplitudes).sum(1)
-    RR = jnp.stack([_spin_sum(x, y) for x, y in _structure_pairs(R_dot_A)])
-    metric = (weights[1][None] * photon_density(amplitudes)).sum(1)
+    RR = jnp.stack([_spin_sum(x, y) for x, y in _structure_pairs(R_dot_A, structures)])
+    metric = (weights[1][None] * photon_density(amplitudes, structures)).sum(1)
     return jnp.stack([RR, metric], axis=1)
 
 
@@ -117,9 +169,10 @@ def minkowski(p: Float[Array, "4 *point"], r: Float[Array, "4 *point"]) -> Float
     return p[0] * r[0] - p[1] * r[1] - p[2] * r[2] - p[3] * r[3]
 
 
-def _structure_pairs(amplitudes):  # type: ignore[no-untyped-def]
-    V, A = amplitudes
-    return (V, V), (A, A), (2.0 * V, A)
+def _structure_pairs(amplitudes, structures):  # type: ignore[no-untyped-def]
+    one, other = amplitudes
+    squares = (one, one), (other, other)
+    return (*squares, (2.0 * one, other)) if structures == STRUCTURES else squares
 
 
 def _spin_sum(x, y):  # type: ignore[no-untyped-def]

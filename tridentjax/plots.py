@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DARK, _MIDDLE, _LIGHT = "#08306b", "#4292c6", "#c6dbef"
-_ACCENT = "#d94801"
+DARK, MIDDLE, LIGHT = "#08306b", "#4292c6", "#c6dbef"
+ACCENT = "#d94801"
 
 
 def pyplot() -> Any:
@@ -68,12 +68,12 @@ def plot_joint(
     ordered = np.sort(density.ravel())[::-1]
     levels = [ordered[np.searchsorted(np.cumsum(ordered), mass)] for mass in (0.95, 0.68)]
     x_centre, y_centre = (x_edges[1:] + x_edges[:-1]) / 2, (y_edges[1:] + y_edges[:-1]) / 2
-    axes.contourf(10**x_centre, 10**y_centre, density.T, levels=[*levels, density.max()], colors=[_LIGHT, _MIDDLE])
+    axes.contourf(10**x_centre, 10**y_centre, density.T, levels=[*levels, density.max()], colors=[LIGHT, MIDDLE])
     step = max(1, x.size // 1500)
     axes.plot(10 ** x[::step], 10 ** y[::step], ".", color="0.25", markersize=1.5, alpha=0.5)
     handles = [
-        plt.Rectangle((0, 0), 1, 1, color=_MIDDLE, label="NUTS, 68 % credible region"),
-        plt.Rectangle((0, 0), 1, 1, color=_LIGHT, label="NUTS, 95 % credible region"),
+        plt.Rectangle((0, 0), 1, 1, color=MIDDLE, label="NUTS, 68 % credible region"),
+        plt.Rectangle((0, 0), 1, 1, color=LIGHT, label="NUTS, 95 % credible region"),
         plt.Line2D([], [], color="0.25", marker=".", linestyle="", markersize=3, label="draws"),
     ]
     if grid is not None:
@@ -83,11 +83,11 @@ def plot_joint(
                 grid.second,
                 grid.probability.T,
                 levels=[grid.credible_level(mass)],
-                colors=_ACCENT,
+                colors=ACCENT,
                 linestyles=style,
             )
             handles.append(
-                plt.Line2D([], [], color=_ACCENT, linestyle=style, label=f"grid, {100 * mass:.0f} % credible region")
+                plt.Line2D([], [], color=ACCENT, linestyle=style, label=f"grid, {100 * mass:.0f} % credible region")
             )
     axes.set(xscale="log", yscale="log", xlabel=labels[0], ylabel=labels[1])
     axes.legend(handles=handles, loc="upper left", fontsize=8)
@@ -109,16 +109,16 @@ def plot_marginals(
         edges = np.linspace(x.min(), x.max(), 41)
         shown = 10**edges if name in log else edges
         counts, _ = np.histogram(x, edges)
-        panel.stairs(counts / x.size / np.diff(edges), shown, fill=True, color=_LIGHT, label="NUTS")
+        panel.stairs(counts / x.size / np.diff(edges), shown, fill=True, color=LIGHT, label="NUTS")
         if grid is not None and name in grid.names:
             axis = grid.names.index(name)
             centre = np.log10((grid.first, grid.second)[axis])
             marginal = grid.probability.sum(1 - axis) / (centre[1] - centre[0])
-            panel.plot(10**centre, marginal, color=_ACCENT, label="grid")
+            panel.plot(10**centre, marginal, color=ACCENT, label="grid")
         for q in QUANTILES:
             style = "-" if q == 0.5 else "--" if q in (0.16, 0.84) else ":"
             text = {0.5: "median", 0.16: "16, 84 %", 0.05: "5, 95 %"}.get(q)
-            panel.axvline(np.quantile(values, q), color=_DARK, linestyle=style, linewidth=1, label=text)
+            panel.axvline(np.quantile(values, q), color=DARK, linestyle=style, linewidth=1, label=text)
         if name in log:
             panel.set_xscale("log")
         panel.set(xlabel=labels[name], ylabel="density per decade" if name in log else "density")
@@ -137,11 +137,11 @@ def plot_rate_ratios(ratios: dict[str, np.ndarray], measured: dict[str, tuple[fl
             values.ravel(),
             bins=np.linspace(0.9, max(np.quantile(values, 0.999), 1.2), 50),
             density=True,
-            color=_LIGHT,
+            color=LIGHT,
             label="posterior of predicted $R$",
         )
         panel.axvline(1.0, color="0.3", linestyle=":", label="Standard Model")
-        panel.axvline(np.quantile(values, 0.95), color=_DARK, linestyle="--", label="95 % quantile")
+        panel.axvline(np.quantile(values, 0.95), color=DARK, linestyle="--", label="95 % quantile")
         if name in measured:
             value, low, high = measured[name]
             panel.errorbar(
@@ -149,7 +149,7 @@ def plot_rate_ratios(ratios: dict[str, np.ndarray], measured: dict[str, tuple[fl
                 [0.3],
                 xerr=[[low], [high]],
                 fmt="s",
-                color=_ACCENT,
+                color=ACCENT,
                 capsize=4,
                 label="measured, 68 %",
             )
@@ -171,9 +171,9 @@ def plot_distribution(found: Distribution, title: str = "") -> "Figure":
     quantity = rf"${power}/{symbol}$ [cm$^2$ $\mathrm{{{units}}}$]"
     if len(found.edges) == 1:
         (edges,) = found.edges
-        axes.stairs(found.value, edges, color=_DARK, label="prediction")
+        axes.stairs(found.value, edges, color=DARK, label="prediction")
         middle = (edges[1:] + edges[:-1]) / 2.0
-        axes.errorbar(middle, found.value, found.error, fmt="none", color=_DARK, label="integration error, 68 %")
+        axes.errorbar(middle, found.value, found.error, fmt="none", color=DARK, label="integration error, 68 %")
         axes.set(xlabel=labels[0], ylabel=quantity)
         axes.set_ylim(bottom=0.0)
         axes.legend(fontsize=8)
@@ -206,7 +206,7 @@ def plot_traces(z: np.ndarray, names: tuple[str, ...]) -> "Figure":
             panels[i, 0].plot(z[chain, :, i], color=shade, linewidth=0.4)
             counts, _ = np.histogram(ranks[chain], edges)
             panels[i, 1].stairs(counts, edges, color=shade, linestyle=styles[chain % 4], label=f"chain {chain + 1}")
-        panels[i, 1].axhline(ranks.shape[1] / 20, color=_ACCENT, linewidth=0.8, label="uniform")
+        panels[i, 1].axhline(ranks.shape[1] / 20, color=ACCENT, linewidth=0.8, label="uniform")
         panels[i, 0].set_ylabel(names[i].replace("_", " "), fontsize=7)
         panels[i, 1].set_ylabel("draws", fontsize=7)
     panels[-1, 0].set_xlabel("draw (after warm-up); vertical: coordinate $z$")

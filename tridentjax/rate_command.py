@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_settings, theory_faults
+from tridentjax.arguments import emit, keep, parse_channel, parse_theory
 from tridentjax.constants import SIN2_THETA_W
-from tridentjax.currents import one_loop_current, standard_model_current
+from tridentjax.cross_section import has_scalars
+from tridentjax.currents import FLAVOURS, Channel, one_loop_current, standard_model_current
 from tridentjax.experiment import load_experiment
 from tridentjax.faults import InputError
 from tridentjax.rates import component_ratios, fold, prepare, signal, unselected
@@ -17,17 +19,15 @@ from tridentjax.rates import component_ratios, fold, prepare, signal, unselected
 def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> None:
     """Flux-averaged prediction of one experiment."""
     faults: list[str] = []
-    parameters = keep(faults, parse_settings, settings, "--set") or {}
-    faults += theory_faults(theory, parameters)
+    bound = keep(faults, parse_theory, theory, settings)
     loaded = keep(faults, load_experiment, experiment)
     if faults:
         raise InputError(faults)
-    function = theories.THEORIES[theory].function
-    values = {name: jnp.asarray(value) for name, value in parameters.items()}
-    chain = prepare(loaded)
+    function, values = bound.function, bound.values
+    chain = prepare(loaded, scalar=has_scalars(function, values, loaded.channel(loaded.fluxes[0])))
     response = fold(chain)
     shares, ratios = component_ratios(response, function, values)
-    electroweak = {name: value for name, value in values.items() if name in theories.ELECTROWEAK}
+    electroweak = bound.electroweak
     sm_rate = float(signal(response, theories.sm, electroweak).sum())
     rate_ratio = float(signal(response, function, values).sum()) / sm_rate
     components: list[dict[str, Any]] = [
@@ -50,7 +50,7 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
     content = {
         "experiment": loaded.name,
         "theory": theory,
-        "parameters": parameters,
+        "parameters": bound.given,
         "rate_ratio": rate_ratio,
         "components": components,
         "sigma_flux_averaged_cm2": {"sm": sm_rate, "theory": sm_rate * rate_ratio},
@@ -70,52 +70,67 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
 
 
 def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, leptons: str, as_json: bool) -> None:
-    """Couplings of the lepton current at given K2."""
+    """Couplings of the lepton current at given K2, and what follows from the theory's parameters."""
     faults: list[str] = []
-    parameters = keep(faults, parse_settings, settings, "--set") or {}
-    faults += theory_faults(theory, parameters)
+    bound = keep(faults, parse_theory, theory, settings)
     channel = keep(faults, parse_channel, neutrino, leptons)
     faults += [f"--K2 {x}; allowed: finite and >= 0 [GeV^2]" for x in K2 if not 0.0 <= x < math.inf]
     if faults:
         raise InputError(faults)
-    values = {name: jnp.asarray(value) for name, value in parameters.items()}
+    values = bound.values
     nodes = jnp.asarray(K2, dtype=float)
-    reference = theories.sm({k: v for k, v in values.items() if k in theories.ELECTROWEAK}, channel, nodes)
-    current = theories.THEORIES[theory].function(values, channel, nodes)
+    current = bound.function(values, channel, nodes)
+    reference = theories.align(theories.sm(bound.electroweak, channel, nodes), channel, current.g_V.shape[0])
+    names = {"g_V": current.g_V, "g_A": current.g_A, "delta_g_V": current.g_V - reference.g_V}
+    names |= {"delta_g_A": current.g_A - reference.g_A, "g_S": current.g_S, "g_P": current.g_P}
+    shown = {name: np.asarray(x) + 0.0 for name, x in names.items() if x is not None}  # no -0.0
     results = [
-        {
-            "K2": K2[j],
-            "neutrino_out": flavour,
-            "g_V": float(current.g_V[i, j]),
-            "g_A": float(current.g_A[i, j]),
-            "delta_g_V": float(current.g_V[i, j] - reference.g_V[i, j]),
-            "delta_g_A": float(current.g_A[i, j] - reference.g_A[i, j]),
-        }
-        for i, flavour in enumerate(channel.outgoing_neutrinos)
+        {"K2": K2[j], "neutrino_out": flavour, "part": part, **{name: float(x[i, j]) for name, x in shown.items()}}
+        for i, (flavour, part) in enumerate(_rows(channel, current.g_V.shape[0]))
         for j in range(len(K2))
     ]
+    derived = {name: float(x) for name, x in bound.derive(values).items()}
+    tree = not float(values.get("one_loop", 0.0))
     inputs = {
-        "scheme": "tree level" if not parameters.get("one_loop") else f"one loop x {parameters['one_loop']:g}",
-        "sin2_theta_w": parameters.get("sin2_theta_w", SIN2_THETA_W),
-        "parameters": parameters,
+        "scheme": bound.choices.get("scheme", "tree level" if tree else f"one loop x {float(values['one_loop']):g}"),
+        "sin2_theta_w": float(values.get("sin2_theta_w", SIN2_THETA_W)),
+        "parameters": bound.given,
         "channel": channel.name,
+        "notes": list(bound.notes),
     }
     lines = [f"{theory}: {channel.name}, sin^2 theta_W = {inputs['sin2_theta_w']}"]
-    lines += [
-        f"K2 = {r['K2']:<10g} nu_{r['neutrino_out']}  g_V = {r['g_V']:.6f}  g_A = {r['g_A']:.6f}  "
-        f"delta {r['delta_g_V']:+.3e} {r['delta_g_A']:+.3e}"
-        for r in results
-    ]
+    lines += [f"{name} = {value}" for name, value in bound.choices.items()]
+    for name, value in derived.items():
+        item = bound.theory.derived[name]
+        lines.append(f"{name} = {value:.6g}{'' if item.unit == '1' else ' ' + item.unit} ({item.meaning})")
+    lines += [_couplings_line(result) for result in results]
+    lines += bound.notes
     if not results:
         lines.append("forbidden at tree level: no outgoing neutrino")
     one_loop = None
     if theory == "sm" and results:
-        loop, tree = one_loop_current(channel), standard_model_current(channel, inputs["sin2_theta_w"])
-        (V, A), (tree_V, tree_A) = ((float(c.g_V[0]), float(c.g_A[0])) for c in (loop, tree))
+        loop, at_tree = one_loop_current(channel), standard_model_current(channel, inputs["sin2_theta_w"])
+        (V, A), (tree_V, tree_A) = ((float(c.g_V[0]), float(c.g_A[0])) for c in (loop, at_tree))
         one_loop = {"g_V": V, "g_A": A, "minus_tree_g_V": V - tree_V, "minus_tree_g_A": A - tree_A}
         lines.append(
             f"one loop (Hill, Tomalak 2020; --set one_loop=1): g_V = {V:.6f}  g_A = {A:.6f}  "
             f"minus tree {V - tree_V:+.3e} {A - tree_A:+.3e}"
         )
-    content = {"theory": theory, "results": results, "inputs": inputs, "one_loop": one_loop}
+    content = {"theory": theory, "results": results, "derived": derived, "inputs": inputs, "one_loop": one_loop}
     emit(content, as_json, "\n".join(lines))
+
+
+def _rows(channel: Channel, rows: int) -> list[tuple[str, str]]:
+    """Outgoing neutrino, and real or imaginary part, of each row of a current."""
+    if rows == len(channel.outgoing_neutrinos):
+        return [(flavour, "real") for flavour in channel.outgoing_neutrinos]
+    return [(flavour, part) for part in ("real", "imaginary") for flavour in FLAVOURS][:rows]
+
+
+def _couplings_line(r: dict[str, Any]) -> str:
+    imaginary = " (imaginary part)" if r["part"] == "imaginary" else ""
+    scalars = f"  g_S = {r['g_S']:.4e}  g_P = {r['g_P']:.4e}" if "g_S" in r else ""
+    return (
+        f"K2 = {r['K2']:<10g} nu_{r['neutrino_out']:4}g_V = {r['g_V']:.6f}  g_A = {r['g_A']:.6f}  "
+        f"delta {r['delta_g_V']:+.6e} {r['delta_g_A']:+.6e}{scalars}{imaginary}"
+    )

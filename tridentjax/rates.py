@@ -2,10 +2,12 @@
 
     N = sum_c sum_s sum_k Response[c, s, k] q_s(K2_k),    q = (sum_b g_V^2, sum_b g_A^2, sum_b g_V g_A)
 
+and sum_b g_S^2, sum_b g_P^2 in a chain that is prepared with `scalar`.
 A component c is one beam species on one nucleus in one regime. Every step is differentiable in its
 nuisances: flux stretch and tilt, nuclear radius and diffuseness, and the two normalisations.
 """
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,11 +15,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
-from tridentjax.currents import Channel, quadratic_couplings
+from tridentjax.currents import Channel, LeptonCurrent, quadratic_couplings
 from tridentjax.experiment import Experiment
 from tridentjax.flux import Flux
-from tridentjax.kernel import Kernel, build_kernel, energy_weights
+from tridentjax.kernel import Kernel, build_kernel, energy_weights, join_structures
 from tridentjax.leptonic_table import LARGEST_ENERGY, load_leptonic_table
+from tridentjax.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES, STRUCTURES
 from tridentjax.nuclei import vary_density
 from tridentjax.selection import select
 from tridentjax.targets import Coherent, Incoherent, Regime, nucleus_regimes
@@ -54,8 +57,8 @@ class Component(NamedTuple):
 class Response(eqx.Module):
     """Flux-averaged cross section per average target nucleus [cm^2], before couplings.
 
-    `flux_integral` is the integrated flux of all species in the unit of the tables (neutrinos/m^2/POT for
-    absolute ones).
+    `structures` names the second axis of `weights`. `flux_integral` is the integrated flux of all species in
+    the unit of the tables (neutrinos/m^2/POT for absolute ones).
     """
 
     K2: Float[Array, " node"]
@@ -63,6 +66,7 @@ class Response(eqx.Module):
     flux_integral: Float[Array, ""]
     components: tuple[Component, ...] = eqx.field(static=True)
     channels: tuple[Channel, ...]
+    structures: tuple[str, ...] = eqx.field(static=True)
 
 
 class Chain(eqx.Module):
@@ -77,11 +81,11 @@ class Chain(eqx.Module):
     kernels: dict[str, Kernel]
     regimes: tuple[tuple[Regime, ...], ...]
     densities: tuple[tuple[Float[Array, "structure energy node"] | None, ...], ...]
-    selections: dict[Component, Float[Array, "4 node"]] | None = None
+    selections: dict[Component, Float[Array, "factor node"]] | None = None
 
 
-def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
-    """Kernels of every nucleus of an experiment and of the nucleons, by name.
+def build_kernels(experiment: Experiment, scalar: bool = False) -> dict[str, Kernel]:
+    """Kernels of every nucleus of an experiment and of the nucleons, by name; with `scalar`, also of SS and PP.
 
     The slow part, the leptonic table of the channel, is cached on disk and shared by all targets and by
     neutrinos and antineutrinos (about 10 s on two cores the first time, 0.1 s afterwards).
@@ -91,7 +95,8 @@ def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
     RuntimeError : 32-bit floats.
     """
     channels = [experiment.channel(flux) for flux in experiment.fluxes]
-    table = load_leptonic_table(channels[0])
+    sets = (STRUCTURES, SCALAR_STRUCTURES) if scalar else (STRUCTURES,)
+    tables = [load_leptonic_table(channels[0], structures=structures) for structures in sets]
     low = min(flux.range[0] for flux in experiment.fluxes) / _STRETCH_MARGIN
     high = min(max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN, LARGEST_ENERGY)
     kernels: dict[str, Kernel] = {}
@@ -99,7 +104,11 @@ def build_kernels(experiment: Experiment) -> dict[str, Kernel]:
         for regime in regimes:
             name = _kernel_name(nucleus.name, regime)
             if name not in kernels:
-                kernels[name] = build_kernel(table, regime.mass, (low, high), regime.hadronic, regime.largest_Q2)
+                own = [
+                    build_kernel(table, regime.mass, (low, high), regime.hadronic, regime.largest_Q2)
+                    for table in tables
+                ]
+                kernels[name] = reduce(join_structures, own)
     return kernels
 
 
@@ -111,9 +120,13 @@ def _kernel_name(nucleus: str, regime: Regime) -> str:
     return nucleus if isinstance(regime, Coherent) else regime.name.removeprefix("incoherent_")
 
 
-def prepare(experiment: Experiment, kernels: dict[str, Kernel] | None = None) -> Chain:
-    """Put experiment and kernels together; kernels are built (or read from the cache) unless given."""
-    kernels = build_kernels(experiment) if kernels is None else kernels
+def prepare(experiment: Experiment, kernels: dict[str, Kernel] | None = None, scalar: bool = False) -> Chain:
+    """Put experiment and kernels together; kernels are built (or read from the cache) unless given.
+
+    `scalar` adds the structures SS and PP, which theories with g_S or g_P need (see `has_scalars`); kernels
+    that are given decide themselves.
+    """
+    kernels = build_kernels(experiment, scalar) if kernels is None else kernels
     regimes = _regimes(experiment)
     densities = tuple(
         tuple(
@@ -133,9 +146,10 @@ def unselected(chain: Chain) -> Chain:
     return Chain(chain.experiment, chain.kernels, chain.regimes, chain.densities)
 
 
-def _selections(chain: Chain) -> dict[Component, Float[Array, "4 node"]]:
+def _selections(chain: Chain) -> dict[Component, Float[Array, "factor node"]]:
     """Selected over total density of every component, at nominal nuisances."""
     factors, nominal = {}, fold(chain)
+    scalar = "SS" in nominal.structures
     for number, (component, channel) in enumerate(zip(nominal.components, nominal.channels, strict=True)):
         experiment = chain.experiment
         flux = next(f for f in experiment.fluxes if (f.name, f.species) == (component.flux, component.species))
@@ -144,8 +158,9 @@ def _selections(chain: Chain) -> dict[Component, Float[Array, "4 node"]]:
         kernel = chain.kernels[_kernel_name(component.nucleus, regime)]
         at_energies = energy_weights(kernel, flux.energy) @ fold_target(kernel, regime)[:2].sum((0, 2))
         shares = flux.weight * at_energies
-        selection = select(channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, seed=number)
-        factors[component] = selection.factor
+        factors[component] = select(
+            channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, number, scalar
+        ).factor
     return factors
 
 
@@ -194,33 +209,54 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
                 component = Component(flux.name, flux.species, nucleus.name, regime.name)
                 channel = chain.experiment.channel(flux)
                 row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
-                if row.shape[0] == 3:  # kernels are those of the first beam
-                    row = row * jnp.asarray([1.0, 1.0, channel.VA_sign * kernel.channel.VA_sign])[:, None]
+                structures = kernel.structures
+                if "VA" in structures:  # kernels are those of the first beam
+                    sign = channel.VA_sign * kernel.channel.VA_sign
+                    row = row * jnp.asarray([sign if name == "VA" else 1.0 for name in structures])[:, None]
                 if chain.selections is not None:
-                    row = _selected(row, chain.selections[component])
+                    row, structures = _selected(row, structures, chain.selections[component])
                 rows.append(row)
                 components.append(component)
                 channels.append(channel)
     total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
     K2 = next(iter(chain.kernels.values())).K2
-    return Response(K2, jnp.stack(rows) / total, total, tuple(components), tuple(channels))
+    return Response(K2, jnp.stack(rows) / total, total, tuple(components), tuple(channels), structures)
 
 
-def _selected(row: Float[Array, "structure node"], factor: Float[Array, "4 node"]) -> Float[Array, "3 node"]:
+def _selected(
+    row: Float[Array, "structure node"], structures: tuple[str, ...], factor: Float[Array, "factor node"]
+) -> tuple[Float[Array, "selected node"], tuple[str, ...]]:
     """Density after the cuts: with interference, also where it vanishes without them (equal masses)."""
-    interference = row[2] if row.shape[0] == 3 else jnp.zeros_like(row[0])
-    return jnp.stack([row[0] * factor[0], row[1] * factor[1], row[0] * factor[2] + interference * factor[3]])
+    nominal = dict(zip(structures, row, strict=True))
+    interference = nominal.get("VA", jnp.zeros_like(row[0]))
+    kept = [row[0] * factor[0], row[1] * factor[1], row[0] * factor[2] + interference * factor[3]]
+    if "SS" not in structures:
+        return jnp.stack(kept), STRUCTURES
+    return jnp.stack([*kept, nominal["SS"] * factor[4], nominal["PP"] * factor[5]]), ALL_STRUCTURES
 
 
 def signal(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, " component"]:
-    """Flux-averaged cross section of every component [cm^2 per average nucleus]."""
-    structures = response.weights.shape[1]
+    """Flux-averaged cross section of every component [cm^2 per average nucleus].
+
+    Raises
+    ------
+    ValueError : the theory has scalar couplings and the chain was prepared without them.
+    """
     by_channel: dict[str, Any] = {}
     for channel in response.channels:
         if channel.name not in by_channel:
-            by_channel[channel.name] = quadratic_couplings(theory(parameters, channel, response.K2))[:structures]
+            by_channel[channel.name] = _couplings(response, theory(parameters, channel, response.K2))
     couplings = jnp.stack([by_channel[channel.name] for channel in response.channels])
     return (response.weights * couplings).sum((1, 2))
+
+
+def _couplings(response: Response, current: LeptonCurrent) -> Float[Array, "structure node"]:
+    """Quadratic couplings of the structures that the response has, in its order."""
+    scalar = "SS" in response.structures
+    rows = quadratic_couplings(current, scalar)
+    if "VA" in response.structures:
+        return rows
+    return jnp.concatenate([rows[:2], rows[3:]]) if scalar else rows[:2]
 
 
 def rate_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:

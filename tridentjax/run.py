@@ -12,17 +12,18 @@ import numpy as np
 
 from tridentjax.config import physics_hash, resolved
 from tridentjax.faults import InputError
-from tridentjax.inference.diagnostics import summarise
-from tridentjax.inference.grid import GridPosterior, grid_posterior
+from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import Model
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
 from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
+from tridentjax.run_figures import draw_figures
 from tridentjax.run_schema import RunSpec
 from tridentjax.tables import read_yaml
 
 logger = logging.getLogger("tridentjax")
 
+_PRIOR_DOMINATED = 0.25  # [bit]
 _FILES = ("run.yaml", "run.resolved.yaml", "checkpoint.npz", "posterior.nc", "summary.json", "log.txt")
 
 
@@ -93,6 +94,10 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
     return summary, _text(summary, folder)
 
 
+def _gain(posterior: Posterior, name: str) -> dict[str, float]:
+    return information_gain(posterior.prior_quantiles[name], bulk_ess(posterior.parameters[name]))
+
+
 def _same_run(folder: Path, settings: dict[str, Any], identity: str) -> None:
     """Refuse to resume a run of another configuration, naming what differs."""
     stored = folder / "run.resolved.yaml"
@@ -142,12 +147,14 @@ def _write_results(
         "sample_stats": statistics | {"lp": -posterior.statistics["potential_energy"]},
         "log_likelihood": {"total": posterior.log_likelihood},
         "posterior_predictive": ratios,
+        "derived": posterior.derived,
         "observed_data": {c.experiment.name: np.asarray(c.experiment.measurement.value) for c in model.chains},
     }
     save_posterior(folder / "posterior.nc", groups, model.units, attributes)
     files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"]
     if spec.output.figures:
-        files += _figures(folder, model, posterior)
+        files += draw_figures(folder, model, posterior)
+    gains = {name: _gain(posterior, name) for name in model.names}
     return {
         "config": spec.name,
         "hash": identity,
@@ -155,54 +162,35 @@ def _write_results(
         "converged": posterior.converged,
         "draws": int(posterior.z.shape[0] * posterior.z.shape[1]),
         "divergences": posterior.divergences,
-        "parameters": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.parameters.items()},
+        "parameters": {
+            name: summarise(x) | {"unit": model.units[name], "information_gain": gains[name]}
+            for name, x in posterior.parameters.items()
+        },
+        "derived": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.derived.items()},
+        "prior_dominated": all(gains[name]["bits"] < _PRIOR_DOMINATED for name in model.priors),
         "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
         "files": [str(folder / name) for name in files],
     }
 
 
-def _figures(folder: Path, model: Model, posterior: Posterior) -> list[str]:
-    from tridentjax import plots
-
-    plt = plots.pyplot()
-    (folder / "figures").mkdir(exist_ok=True)
-    labels = {
-        name: plots.label(model.latex.get(name, name.replace("_", " ")), model.units[name]) for name in model.names
-    }
-    # model.names keeps the order of the config; JAX sorts the keys of dictionaries
-    log = tuple(name for name in model.names if name in model.priors and model.priors[name].kind == "loguniform")
-    grid: GridPosterior | None = None
-    figures: dict[str, Any] = {}
-    if len(model.priors) == 2 and len(log) == 2:
-        names = (log[0], log[1])
-        grid = grid_posterior(model, names)
-        pair = (posterior.parameters[names[0]], posterior.parameters[names[1]])
-        axes = plots.plot_joint(*pair, (labels[names[0]], labels[names[1]]), grid)
-        axes.set_title(", ".join(c.experiment.title for c in model.chains) + ": posterior", fontsize=10)
-        figures["joint"] = axes.get_figure(root=True)
-    figures["marginals"] = plots.plot_marginals(posterior.parameters, labels, log, grid)
-    measured = {
-        c.experiment.name: (m.value, m.uncertainty_low, m.uncertainty_high)
-        for c in model.chains
-        if (m := c.experiment.measurement).observable == "rate_ratio"
-    }
-    figures["rate_ratios"] = plots.plot_rate_ratios(posterior.rate_ratios, measured)
-    figures["traces"] = plots.plot_traces(posterior.z, model.names)
-    for name, figure in figures.items():
-        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
-        plt.close(figure)
-    return [f"figures/{name}.png" for name in figures]
-
-
 def _text(summary: dict[str, Any], folder: Path) -> str:
-    lines = [f"{'parameter':30} {'median':>11} {'16 %':>11} {'84 %':>11} {'R-hat':>7} {'ESS':>6}"]
-    for name, s in (summary["parameters"] | {f"rate ratio {k}": v for k, v in summary["rate_ratios"].items()}).items():
-        q = s["quantiles"]
+    lines = [f"{'parameter':30} {'median':>11} {'16 %':>11} {'84 %':>11} {'R-hat':>7} {'ESS':>6} {'gain [bit]':>14}"]
+    rows = summary["parameters"] | summary["derived"]
+    rows |= {f"rate ratio {name}": x for name, x in summary["rate_ratios"].items()}
+    for name, s in rows.items():
+        q, gain = s["quantiles"], s.get("information_gain")
         lines.append(
             f"{name:30} {q['50%']:11.4g} {q['16%']:11.4g} {q['84%']:11.4g} {s['r_hat']:7.4f} {s['ess_bulk']:6.0f}"
+            + (f" {gain['bits']:7.3f}({gain['error']:.3f})" if gain else "")
         )
     lines.append(
         f"{summary['draws']} draws, {summary['divergences']} divergences, "
         f"{'converged' if summary['converged'] else 'NOT converged'}; files in {folder}"
     )
+    lines.append("gain: information from prior to posterior of each marginal, D(posterior || prior)")
+    if summary["prior_dominated"]:
+        lines.append(
+            f"PRIOR-DOMINATED: the data move no parameter of the theory by {_PRIOR_DOMINATED} bit; "
+            "these intervals are those of the prior, not a measurement."
+        )
     return "\n".join(lines)

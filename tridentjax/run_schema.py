@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, StrictBool, model_validator
 
 from tridentjax.schema import NuisanceSpec, Positive, Strict
 
@@ -41,18 +41,23 @@ class PriorSpec(Strict):
 
 
 class ParameterSpec(Strict):
-    """A theory parameter: sampled (`prior`) or fixed (`value`), with its unit."""
+    """A theory parameter: sampled (`prior`) or fixed (`value`), with its unit; or a choice (a word, no unit).
 
-    unit: str
+    Several numbers as a value are several mediators.
+    """
+
+    unit: str = ""
     latex: str = ""
     prior: PriorSpec | None = None
-    value: Number | None = None
+    value: StrictBool | Number | Annotated[list[Number], Field(min_length=1)] | str | None = None
     start: Number | None = None
 
     @model_validator(mode="after")
     def _prior_or_value(self) -> "ParameterSpec":
         if (self.prior is None) == (self.value is None):
             raise ValueError("give exactly one of prior (sampled) and value (fixed)")
+        if not self.unit and not isinstance(self.value, bool | str):
+            raise ValueError("unit is missing; add it ('1' for a pure number)")
         if self.start is not None and self.prior is not None and self.prior.dist != "normal":
             low, high = self.prior.min, self.prior.max
             if not low < self.start < high:  # type: ignore[operator]

@@ -22,6 +22,7 @@ from tridentjax.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, WeightedPoin
 from tridentjax.currents import Channel
 from tridentjax.cuts import Cuts
 from tridentjax.faults import InputError
+from tridentjax.matrix_element import ALL_STRUCTURES, STRUCTURES
 from tridentjax.phase_space import DIMENSION
 from tridentjax.quadrature import Rule, sobol_rule
 from tridentjax.targets import Regime
@@ -34,10 +35,11 @@ class Selection(NamedTuple):
     """Selected over total density on K2 nodes, and the relative error of the selected sum of VV + AA.
 
     Rows of `factor`: what multiplies the nominal VV and AA of the kernel, and for the selected interference
-    what multiplies the nominal VV (it appears where a cut tells the leptons apart) and the nominal VA.
+    what multiplies the nominal VV (it appears where a cut tells the leptons apart) and the nominal VA. With
+    scalar structures, two more rows for SS and PP.
     """
 
-    factor: Float[Array, "4 node"]
+    factor: Float[Array, "factor node"]
     error: float
 
 
@@ -50,6 +52,7 @@ def select(
     K2_nodes: Float[Array, " node"],
     cuts: Cuts,
     seed: int = 0,
+    scalar: bool = False,
 ) -> Selection:
     """Selected over total density of one component.
 
@@ -60,6 +63,7 @@ def select(
         section of VV + AA [cm^2] there.
     K2_nodes : uniform in ln K2.
     cuts : selection.
+    scalar : also for SS and PP.
 
     Raises
     ------
@@ -73,11 +77,11 @@ def select(
         index = np.searchsorted(cumulative, np.asarray(rule.nodes[:, -1]) * cumulative[-1])
         index = np.minimum(index, cumulative.size - 1)
         E_nu, total_at = (jnp.asarray(np.asarray(x)[index]) for x in (energies, totals))
-        kept, total = jnp.zeros((3, K2_nodes.size)), jnp.zeros((3, K2_nodes.size))
+        kept = total = jnp.zeros((len(ALL_STRUCTURES if scalar else STRUCTURES), K2_nodes.size))
         for start in range(0, _POINTS, POINTS_PER_CHUNK):
             part = slice(start, start + POINTS_PER_CHUNK)
             own = Rule(rule.nodes[part], rule.weights[part])
-            more, all_of_it = _deposit(channel, regime, E_nu[part], total_at[part], own, K2_nodes, cuts)
+            more, all_of_it = _deposit(channel, regime, E_nu[part], total_at[part], own, K2_nodes, cuts, scalar)
             kept, total = kept + more, total + all_of_it
         selected.append(np.asarray(kept))
         everything.append(np.asarray(total))
@@ -85,7 +89,7 @@ def select(
     if not kept[:2].sum() > 0.0:
         raise InputError([f"{channel.name}, {regime.name}: no event passes the cuts; open the windows"])
     filled = np.flatnonzero((whole[:2] > 0.0).all(0))
-    (VV, AA, VA), (kept_VV, kept_AA, kept_VA) = whole[:, filled], kept[:, filled]
+    (VV, AA, VA), (kept_VV, kept_AA, kept_VA) = whole[:3, filled], kept[:3, filled]
     # where few events fall on a node: acceptances are probabilities, and |VA| <= VV + AA
     accepted_VV, accepted_AA = np.clip(kept_VV / VV, 0.0, 1.0), np.clip(kept_AA / AA, 0.0, 1.0)
     mean = (accepted_VV * VV + accepted_AA * AA) / (VV + AA)
@@ -93,7 +97,11 @@ def select(
     appears = np.clip((kept_VA - mean * VA) / VV, -bound, bound)
     # a node that no event reaches, at the edges, takes the factor of its neighbour
     nodes = np.arange(K2_nodes.size)
-    factor = np.stack([np.interp(nodes, filled, row) for row in (accepted_VV, accepted_AA, appears, mean)])
+    rows = [np.interp(nodes, filled, row) for row in (accepted_VV, accepted_AA, appears, mean)]
+    for own, all_of_it in zip(kept[3:], whole[3:], strict=True):
+        reached = np.flatnonzero(all_of_it > 0.0)
+        rows.append(np.interp(nodes, reached, np.clip(own[reached] / all_of_it[reached], 0.0, 1.0)))
+    factor = np.stack(rows)
     residual = [float((a[:2] - factor[:2] * b[:2]).sum()) for a, b in zip(selected, everything, strict=True)]
     error = float(ERROR_SCALE * np.std(residual, ddof=1) / np.sqrt(_REPLICAS) / kept[:2].sum())
     return Selection(jnp.asarray(factor), error)
@@ -107,24 +115,25 @@ def _deposit(
     rule: Rule,
     K2_nodes: Float[Array, " node"],
     cuts: Cuts,
-) -> tuple[Float[Array, "3 node"], Float[Array, "3 node"]]:
-    """Weights of VV, AA, VA on the nodes, Eq. (1), with selection and without.
+    scalar: bool,
+) -> tuple[Float[Array, "structure node"], Float[Array, "structure node"]]:
+    """Weights of the structures on the nodes, Eq. (1), with selection and without.
 
     Energies were drawn in proportion to the rate, so each weight is divided by the cross section at its own
     energy.
     """
     relative = Rule(rule.nodes, rule.weights / total_at)
-    return _spread(regime, weigh(channel, E_nu, map_constants(regime), relative, cuts), K2_nodes)
+    return _spread(regime, weigh(channel, E_nu, map_constants(regime), relative, cuts, scalar=scalar), K2_nodes)
 
 
 @eqx.filter_jit
 def _spread(
     regime: Regime, points: WeightedPoints, K2_nodes: Float[Array, " node"]
-) -> tuple[Float[Array, "3 node"], Float[Array, "3 node"]]:
+) -> tuple[Float[Array, "structure node"], Float[Array, "structure node"]]:
     weight = (points.weight[:, : regime.hadronic] * regime.structure(points.Q2)[None]).sum(1)
     kept = weight * points.accepted[None]
     node, share = _lagrange(points.K2, K2_nodes)
-    empty = jnp.zeros((3, K2_nodes.size)).at[:, node]
+    empty = jnp.zeros((weight.shape[0], K2_nodes.size)).at[:, node]
     return empty.add(kept[:, None] * share[None]), empty.add(weight[:, None] * share[None])
 
 

@@ -4,13 +4,16 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, theory_faults
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, parse_theory
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import Channel, LeptonCurrent
 from tridentjax.cuts import NO_CUTS
 from tridentjax.faults import InputError, unknown
+from tridentjax.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES
 from tridentjax.nuclei import NUCLEON_FORM_FACTORS
 from tridentjax.phase_space import threshold_energy
 from tridentjax.systematics import ModelSpread, model_spread, summed, target_regimes
@@ -46,10 +49,8 @@ def sigma(
     """Total cross sections of every regime of a target at fixed energies."""
     faults: list[str] = []
     channel = keep(faults, parse_channel, neutrino, leptons)
-    parameters = keep(faults, parse_settings, settings, "--set") or {}
-    if sin2_theta_w is not None:
-        parameters["sin2_theta_w"] = sin2_theta_w
-    faults += theory_faults(theory, parameters)
+    extra_parameters = {} if sin2_theta_w is None else {"sin2_theta_w": sin2_theta_w}
+    bound = keep(faults, parse_theory, theory, settings, extra_parameters)
     faults += _number_faults(theory, gv, ga, energies, rtol, p_fermi)
     selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
     regimes = keep(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
@@ -58,7 +59,7 @@ def sigma(
     if faults:
         raise InputError(faults)
 
-    function = theories.THEORIES[theory].function
+    function, parameters = bound.function, bound.values
     if gv is not None and ga is not None:
         function, parameters = _constant, {"g_V": gv, "g_A": ga}
     options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
@@ -84,23 +85,34 @@ def sigma(
         "details": [_details(E_nu, totals, i) for i, E_nu in enumerate(energies)],
         "g_V": [float(g[0]) for g in reference_current.g_V],
         "g_A": [float(g[0]) for g in reference_current.g_A],
-        "sin2_theta_w": parameters.get("sin2_theta_w", SIN2_THETA_W),
+        **_scalar_couplings(reference_current),
+        "sin2_theta_w": float(parameters.get("sin2_theta_w", SIN2_THETA_W)),
         "notes": notes,
         **extra,
     }
     emit(content, as_json, "\n".join([f"{channel.name} on {target}, cm^2", *_lines(results, extra), *notes]))
 
 
+def _scalar_couplings(current: LeptonCurrent) -> dict[str, list[float]]:
+    """g_S and g_P at the same K2 -> 0, where the theory has them."""
+    given = {"g_S": current.g_S, "g_P": current.g_P}
+    return {name: [float(x[0]) for x in g] for name, g in given.items() if g is not None}
+
+
 def _entry(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
     entry: dict[str, Any] = {"energy": E_nu} | dict.fromkeys(REGIMES)
     for name, result in totals.items():
-        VV, AA, VA = (float(x) for x in result.value[i])
         sigma, error = float(result.sigma[i]), float(result.sigma_error[i])
-        entry[name] = {"VV": VV, "AA": AA, "VA": VA, "sigma": sigma, "error": error}
+        entry[name] = _by_structure(result.value[i]) | {"sigma": sigma, "error": error}
     present = [entry[name] for name in totals]
     # linear: what is common to the regimes of a table does not average out
-    entry["total"] = {key: sum(part[key] for part in present) for key in ("VV", "AA", "VA", "sigma", "error")}
+    entry["total"] = {key: sum(part[key] for part in present) for key in present[0]}
     return entry
+
+
+def _by_structure(values: Float[np.ndarray, " structure"]) -> dict[str, float]:
+    """VV, AA, VA and, where there are five of them, SS, PP."""
+    return dict(zip(ALL_STRUCTURES, map(float, values), strict=False))
 
 
 def _details(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def _details(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict
     return {"energy": E_nu} | {
         name: {
             "method": "events" if result.sampled[i] else "table",
-            "errors": dict(zip(("VV", "AA", "VA"), (float(x) for x in result.error[i]), strict=True)),
+            "errors": _by_structure(result.error[i]),
         }
         for name, result in totals.items()
     }
@@ -143,6 +155,7 @@ def _lines(results: list[dict[str, Any]], extra: dict[str, Any]) -> list[str]:
             if entry[name] is not None:
                 e = entry[name]
                 structures = f"VV {e['VV']:.4e}  AA {e['AA']:.4e}  VA {e['VA']:+.1e}"
+                structures += "".join(f"  {key} {e[key]:.4e}" for key in SCALAR_STRUCTURES if key in e)
                 value = f"sigma = {e['sigma']:.4e} +- {e['error']:.1e}"
                 lines.append(f"E = {entry['energy']:g} GeV  {name:20} {value}   {structures}")
         for title in ("acceptance", "boson_propagator_factor"):

@@ -1,24 +1,37 @@
 """Theories: functions (parameters, channel, K2) -> LeptonCurrent. They never see an experiment.
 
-A theory of your own is such a function; nothing needs to be registered to use it from Python. `THEORIES`
-lists the ones that the command line and config files know by name.
+A theory of your own is such a function; nothing needs to be registered to use it from Python. `catalogue`
+lists the ones that the command line and config files know by name, with their parameters and choices.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tridentjax.constants import SIN2_THETA_W
-from tridentjax.currents import Channel, LeptonCurrent, one_loop_current, standard_model_current
-from tridentjax.faults import InputError, unknown
-from tridentjax.mediators import VectorMediator, mediator_shift
+from tridentjax.constants import PLANCK_MASS, SIN2_THETA_W
+from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, one_loop_current, standard_model_current
+from tridentjax.eft import SCHEMES, left_shift, smeft_shift
+from tridentjax.mediators import (
+    ELECTRIC_CHARGE,
+    ScalarMediator,
+    VectorMediator,
+    broadcast_tower,
+    loop_mixing,
+    mediator_shift,
+    scalar_shift,
+)
+from tridentjax.rs.electroweak import ElectroweakRS
+from tridentjax.rs.geometry import WarpedGeometry
+from tridentjax.rs.lmutau import LMuTau, lmutau_shift
+from tridentjax.rs.matching import ORDERS, rs_shift
 
 Parameters = Mapping[str, Any]
 TheoryFunction = Callable[[Parameters, Channel, Float[Array, " node"]], LeptonCurrent]
 
-_L_MU_MINUS_L_TAU = {"e": 0.0, "mu": 1.0, "tau": -1.0}
+ELECTROWEAK = ("sin2_theta_w", "one_loop")  # parameters of the Standard Model itself, allowed in every theory
+L_MU_MINUS_L_TAU = {"e": 0.0, "mu": 1.0, "tau": -1.0}
 
 
 def sm(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
@@ -34,8 +47,7 @@ def sm(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> L
             tree.g_V + share * (loop.g_V - tree.g_V),
             tree.g_A + share * (loop.g_A - tree.g_A),
         )
-    shape = (current.g_V.shape[0], K2.size)
-    return LeptonCurrent(jnp.broadcast_to(current.g_V[:, None], shape), jnp.broadcast_to(current.g_A[:, None], shape))
+    return _everywhere(current, K2)
 
 
 def contact(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
@@ -47,82 +59,178 @@ def contact(parameters: Parameters, channel: Channel, K2: Float[Array, " node"])
 def zprime(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
     """Standard Model plus a vector mediator of mass `mass` [GeV], with its propagator in K2.
 
-    With `g`: the gauge boson of L_mu - L_tau, g_nu = g_V = g Q with Q = (0, 1, -1) for (e, mu, tau) and
+    With `g`: the gauge boson of L_mu - L_tau, g_nu = g_V = g q with q = (0, 1, -1) for (e, mu, tau) and
     g_A = 0. With `g_nu`, `g_V`, `g_A` (missing ones are 0): any flavour-diagonal charges, applied to the
-    channel as they are. It conserves flavour, so channels with two different leptons stay at the SM.
+    channel as they are; `g_nu_mu`, `g_V_e`, ... give one flavour its own. It conserves flavour, so channels
+    with two different leptons stay at the SM.
+
+    `kinetic_mixing` chi, L = -(chi/2) F_mn X^mn, adds -chi e Q = +chi e to the vector coupling of every
+    charged lepton (tree level; the part in the Z is suppressed by K2/m_Z^2 at spacelike K2, whatever the
+    mass; O(chi^2) is left out). `loop_mixing` adds the mu and tau loops of L_mu - L_tau to chi,
+    `mediators.loop_mixing`.
+
+    Arrays as `mass` and couplings are several mediators at once: their amplitudes are summed.
     """
     current = sm(parameters, channel, K2)
     if channel.lepton_minus != channel.lepton_plus:
         return current
+    neutrino, lepton = channel.neutrino, channel.lepton_minus
     if "g" in parameters:
-        g = jnp.asarray(parameters["g"])
-        g_nu = g * _L_MU_MINUS_L_TAU[channel.neutrino]
-        g_V, g_A = g * _L_MU_MINUS_L_TAU[channel.lepton_minus], jnp.zeros_like(g)
+        g = jnp.asarray(parameters["g"], dtype=float)
+        g_nu, g_V, g_A = g * L_MU_MINUS_L_TAU[neutrino], g * L_MU_MINUS_L_TAU[lepton], jnp.zeros_like(g)
     else:
-        g_nu, g_V, g_A = (jnp.asarray(parameters.get(name, 0.0), dtype=float) for name in ("g_nu", "g_V", "g_A"))
-    shift_V, shift_A = mediator_shift(VectorMediator(jnp.asarray(parameters["mass"]), g_nu, g_V, g_A), K2)
+        g_nu = _flavoured(parameters, "g_nu", neutrino)
+        g_V, g_A = _flavoured(parameters, "g_V", lepton), _flavoured(parameters, "g_A", lepton)
+    g_V = g_V + ELECTRIC_CHARGE * jnp.asarray(parameters.get("kinetic_mixing", 0.0), dtype=float)
+    shift_V, shift_A = mediator_shift(VectorMediator(*broadcast_tower(parameters["mass"], g_nu, g_V, g_A)), K2)
+    if parameters.get("loop_mixing", False):
+        through_photon = VectorMediator(*broadcast_tower(parameters["mass"], g_nu, parameters["g"], 0.0))
+        shift_V = shift_V + ELECTRIC_CHARGE * loop_mixing(K2) * mediator_shift(through_photon, K2)[0]
     return LeptonCurrent(current.g_V + shift_V[None], current.g_A + shift_A[None])
 
 
-class Theory(NamedTuple):
-    """A named theory: its function, parameters with units, and where it comes from."""
+def scalar(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+    """Standard Model plus a scalar of mass `mass` [GeV] that flips the neutrino's handedness.
 
-    function: TheoryFunction
-    parameters: dict[str, str]
-    required: tuple[frozenset[str], ...]
-    source: str
-
-
-THEORIES: dict[str, Theory] = {
-    "sm": Theory(sm, {}, (frozenset(),), "Standard Model, tree level (physics.md section 2)"),
-    "contact": Theory(
-        contact,
-        {"delta_g_V": "1", "delta_g_A": "1"},
-        (frozenset({"delta_g_V", "delta_g_A"}),),
-        "constant shifts of the lepton current",
-    ),
-    "zprime": Theory(
-        zprime,
-        {"mass": "GeV", "g": "1", "g_nu": "1", "g_V": "1", "g_A": "1"},
-        (frozenset({"mass", "g"}), frozenset({"mass", "g_nu"})),
-        "Z' of L_mu - L_tau (He et al. 1991; Altmannshofer et al. 2014) or of general charges",
-    ),
-}
-ELECTROWEAK = ("sin2_theta_w", "one_loop")  # parameters of the Standard Model itself, allowed in every theory
-_POSITIVE = ("mass", "sin2_theta_w")
-
-
-def theory_faults(name: str, given: Mapping[str, float | None], place: str = "theory") -> list[str]:
-    """Faults of a theory name and its parameters; a value of None stands for 'has a prior'."""
-    if name not in THEORIES:
-        return [unknown("theory", name, THEORIES, place)]
-    theory = THEORIES[name]
-    allowed = (*theory.parameters, *ELECTROWEAK)
-    faults = [unknown(f"parameter of theory {name}", key, allowed, place) for key in given if key not in allowed]
-    if not any(need <= set(given) for need in theory.required):
-        needs = " or ".join("(" + ", ".join(sorted(need)) + ")" for need in theory.required)
-        faults.append(f"{place}: theory {name} needs {needs}; received ({', '.join(given) or 'nothing'})")
-    if "g" in given and {"g_nu", "g_V", "g_A"} & set(given):
-        faults.append(f"{place}: give either g (L_mu - L_tau) or g_nu, g_V, g_A (general charges), not both")
-    for key, value in given.items():
-        if value is None:
-            continue
-        if not jnp.isfinite(value):
-            faults.append(f"{place}: {key} = {value}; allowed: a finite number")
-        elif key == "one_loop" and not 0.0 <= value <= 1.0:
-            faults.append(f"{place}: one_loop = {value}; allowed: 0 (tree level) to 1 (one loop)")
-        elif key in _POSITIVE and value <= 0.0:
-            faults.append(f"{place}: {key} = {value}; allowed: positive")
-    return faults
-
-
-def named_theory(name: str, given: Mapping[str, float]) -> TheoryFunction:
-    """Function of a named theory after its parameters were checked.
-
-    Raises
-    ------
-    InputError : unknown theory or parameter, missing or unphysical value; all at once.
+    `g_nu` is its coupling to the neutrino, `g_S` and `g_P` (missing ones are 0) those to the charged leptons;
+    `g_nu_mu`, `g_S_e`, ... give one flavour its own. It does not interfere with the Standard Model, hence only
+    adds to the rate. Flavour-conserving; arrays are several scalars, whose amplitudes are summed.
     """
-    if faults := theory_faults(name, given):
-        raise InputError(faults)
-    return THEORIES[name].function
+    current = sm(parameters, channel, K2)
+    if channel.lepton_minus != channel.lepton_plus:
+        return current
+    g_nu = _flavoured(parameters, "g_nu", channel.neutrino)
+    g_S, g_P = (_flavoured(parameters, name, channel.lepton_minus) for name in ("g_S", "g_P"))
+    mediator = ScalarMediator(*broadcast_tower(parameters["mass"], g_nu, g_S, g_P))
+    scalar_S, scalar_P = scalar_shift(mediator, K2)
+    return LeptonCurrent(current.g_V, current.g_A, scalar_S[None], scalar_P[None])
+
+
+def left(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+    """Standard Model plus LEFT coefficients [GeV^-2] by their WCxf names (basis JMS), see `eft.left_shift`.
+
+    New physics only, at the GeV scale of the process: nothing is run. Rows are the outgoing neutrinos e, mu, tau.
+    """
+    return _shifted(sm(parameters, channel, K2), left_shift(parameters, channel), channel)
+
+
+def smeft(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+    """Standard Model plus SMEFT coefficients [GeV^-2] by their WCxf names (Warsaw), see `eft.smeft_shift`.
+
+    Coefficients at M_Z, linear, matched at tree level and not run; `scheme` says which electroweak inputs are
+    behind `sin2_theta_w`.
+    """
+    s2 = parameters.get("sin2_theta_w", SIN2_THETA_W)
+    shift = smeft_shift(parameters, channel, parameters.get("scheme", SCHEMES[0]), s2)
+    return _shifted(sm(parameters, channel, K2), shift, channel)
+
+
+def rs(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+    """Standard Model plus Kaluza-Klein exchange and Z, W mixing of a warped extra dimension, see `rs.matching`.
+
+    `Lambda_IR` and `k` [GeV], bulk masses `c_L_e`, `c_L_mu`, `c_R_mu` (and those of other leptons that a channel
+    meets), brane kinetic terms `kappa_UV`, `kappa_IR` (`kappa_UV_U1`, `kappa_IR_U1` where hypercharge has its
+    own); choices `embedding`, `scheme`, `order`. At zero momentum transfer: constant in K2.
+    """
+    current = sm(parameters, channel, K2)
+    if not channel.outgoing_neutrinos:
+        return current
+    model = electroweak_rs(parameters)
+    scheme, order = parameters.get("scheme", SCHEMES[0]), parameters.get("order", ORDERS[0])
+    shift = rs_shift(model, channel, scheme, order)
+    own = jnp.asarray([FLAVOURS.index(name) for name in channel.outgoing_neutrinos])
+    return LeptonCurrent(current.g_V + shift.g_V[own][:, None], current.g_A + shift.g_A[own][:, None])
+
+
+def rs_lmutau(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+    """Standard Model plus a bulk L_mu - L_tau boson with its tower, see `rs.lmutau`.
+
+    `Lambda_IR`, `k`, `mass` [GeV] (Lagrangian mass of the zero mode), its coupling `g`, bulk masses, brane
+    kinetic terms, `kinetic_mixing` (photon form); choices `breaking` and `mixing_brane`. Propagators in K2.
+    """
+    return sm(parameters, channel, K2) + lmutau_shift(bulk_lmutau(parameters), channel, K2)
+
+
+def warped_geometry(parameters: Parameters, suffix: str = "") -> WarpedGeometry:
+    """Geometry and brane kinetic terms among the parameters; `suffix` picks those of one gauge group."""
+    kappas = (parameters.get(f"{name}{suffix}", parameters.get(name, 0.0)) for name in ("kappa_UV", "kappa_IR"))
+    return WarpedGeometry(parameters["Lambda_IR"], parameters.get("k", PLANCK_MASS), *kappas)
+
+
+def electroweak_rs(parameters: Parameters) -> ElectroweakRS:
+    """The record of `rs.matching` behind the parameters of `rs`."""
+    own_U1 = "kappa_UV_U1" in parameters or "kappa_IR_U1" in parameters
+    return ElectroweakRS(
+        warped_geometry(parameters),
+        *_bulk_masses(parameters),
+        parameters.get("embedding", "minimal"),
+        warped_geometry(parameters, "_U1") if own_U1 else None,
+        parameters.get("sin2_theta_w", SIN2_THETA_W),
+    )
+
+
+def bulk_lmutau(parameters: Parameters) -> LMuTau:
+    """The record of `rs.lmutau` behind the parameters of `rs_lmutau`."""
+    choices = {name: parameters[name] for name in ("breaking", "mixing_brane") if name in parameters}
+    mixing = parameters.get("kinetic_mixing", 0.0)
+    return LMuTau(
+        warped_geometry(parameters), parameters["g"], parameters["mass"], *_bulk_masses(parameters),
+        kinetic_mixing=mixing, **choices,
+    )  # fmt: skip
+
+
+def combined(*functions: TheoryFunction) -> TheoryFunction:
+    """Theory whose amplitude is the Standard Model plus the shifts of all `functions`."""
+
+    def theory(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+        reference = sm(parameters, channel, K2)
+        opposite = LeptonCurrent(-reference.g_V, -reference.g_A)
+        parts = [function(parameters, channel, K2) for function in functions]
+        parts += [opposite] * (len(functions) - 1)
+        rows = max(part.g_V.shape[0] for part in parts)
+        total, *others = (align(part, channel, rows) for part in parts)
+        for other in others:
+            total = total + other
+        return total
+
+    theory.__name__ = "+".join(function.__name__ for function in functions)
+    return theory
+
+
+def align(current: LeptonCurrent, channel: Channel, rows: int) -> LeptonCurrent:
+    """The same current with `rows` rows: outgoing neutrinos (e, mu, tau), then imaginary parts (`eft`).
+
+    A current with the rows of the Standard Model puts them at their flavours; the new rows are zero.
+    """
+    own = current.g_V.shape[0]
+    if own == rows:
+        return current
+    where = [FLAVOURS.index(name) for name in channel.outgoing_neutrinos] if own < len(FLAVOURS) else list(range(own))
+
+    def place(x: Float[Array, "nu_out *K2"]) -> Float[Array, "row *K2"]:
+        return jnp.zeros((rows, *x.shape[1:])).at[jnp.asarray(where, dtype=int)].set(x)
+
+    scalars = (None if x is None else place(x) for x in (current.g_S, current.g_P))
+    return LeptonCurrent(place(current.g_V), place(current.g_A), *scalars)
+
+
+def _everywhere(current: LeptonCurrent, K2: Float[Array, " node"]) -> LeptonCurrent:
+    shape = (current.g_V.shape[0], K2.size)
+    return LeptonCurrent(jnp.broadcast_to(current.g_V[:, None], shape), jnp.broadcast_to(current.g_A[:, None], shape))
+
+
+def _shifted(current: LeptonCurrent, shift: LeptonCurrent, channel: Channel) -> LeptonCurrent:
+    aligned = align(current, channel, shift.g_V.shape[0])
+    return LeptonCurrent(aligned.g_V + shift.g_V[:, None], aligned.g_A + shift.g_A[:, None])
+
+
+def _bulk_masses(parameters: Parameters) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Bulk masses of doublets and singlets by flavour, as far as they are given."""
+    both = ({name: f"c_{side}_{name}" for name in FLAVOURS} for side in "LR")
+    left, right = ({name: parameters[key] for name, key in keys.items() if key in parameters} for keys in both)
+    return left, right
+
+
+def _flavoured(parameters: Parameters, name: str, flavour: str) -> Float[Array, "*tower"]:
+    """Coupling of one flavour: its own if given, else the common one, else 0."""
+    return jnp.asarray(parameters.get(f"{name}_{flavour}", parameters.get(name, 0.0)), dtype=float)

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.cross_section import Estimate, total_cross_section
+from tridentjax.cross_section import Estimate, has_scalars, total_cross_section
 from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.kernel import density_at_energy
 from tridentjax.leptonic_table import COARSE, LARGEST_ENERGY, STANDARD, LeptonicTable, load_leptonic_table
+from tridentjax.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES, STRUCTURES
 from tridentjax.phase_space import threshold_energy
 from tridentjax.targets import Regime
 from tridentjax.theories import TheoryFunction, sm
@@ -28,10 +29,13 @@ _NEGLIGIBLE = 1e-3  # a regime below this share of the total need not have the f
 
 
 class TotalCrossSections(NamedTuple):
-    """VV, AA, VA and sigma [cm^2] with standard errors, one row an energy; `sampled` marks event integrals."""
+    """Structures and sigma [cm^2] with standard errors, one row an energy; `sampled` marks event integrals.
 
-    value: Float[np.ndarray, "energy 3"]
-    error: Float[np.ndarray, "energy 3"]
+    The structures are VV, AA, VA, and SS, PP of a theory that `has_scalars`.
+    """
+
+    value: Float[np.ndarray, "energy structure"]
+    error: Float[np.ndarray, "energy structure"]
     sigma: Float[np.ndarray, " energy"]
     sigma_error: Float[np.ndarray, " energy"]
     sampled: np.ndarray
@@ -67,24 +71,28 @@ def tabulated_cross_section(
     if not ((E_nu > 0.0) & (E_nu <= LARGEST_ENERGY)).all():
         raise ValueError(f"energies {list(energies)} GeV; allowed: positive and at most {LARGEST_ENERGY:g} GeV")
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
+    sets = (STRUCTURES, SCALAR_STRUCTURES) if has_scalars(theory, given, channel) else (STRUCTURES,)
     open_channel = E_nu > threshold_energy(channel, regime.mass) * (1.0 + 1e-10)
     if not channel.outgoing_neutrinos or not open_channel.any():
-        zero = np.zeros(E_nu.size)
-        return TotalCrossSections(np.zeros((E_nu.size, 3)), np.zeros((E_nu.size, 3)), zero, zero, zero > 0.0)
+        return _empty(E_nu.size, sum(map(len, sets)))
     both = []
     for resolution in (STANDARD, COARSE):
-        table = load_leptonic_table(channel, resolution)
-        kept = jnp.where(regime.largest_Q2 >= table.Q2, 1.0, 0.0)
-        structure = jnp.zeros((2, table.Q2.size)).at[: regime.hadronic].set(regime.structure(table.Q2) * kept[None])
-        couplings = quadratic_couplings(theory(given, channel, table.K2))
-        both.append(np.asarray(_contract(table, jnp.asarray(E_nu), regime.mass, structure, couplings)))
+        parts = []
+        for structures in sets:
+            table = load_leptonic_table(channel, resolution, structures)
+            kept = jnp.where(regime.largest_Q2 >= table.Q2, 1.0, 0.0)
+            structure = jnp.zeros((2, table.Q2.size)).at[: regime.hadronic].set(regime.structure(table.Q2) * kept[None])
+            couplings = quadratic_couplings(theory(given, channel, table.K2), scalar=len(sets) > 1)
+            couplings = couplings[:3] if structures == STRUCTURES else couplings[3:]
+            parts.append(np.asarray(_contract(table, jnp.asarray(E_nu), regime.mass, structure, couplings)))
+        both.append(np.concatenate([*(part[:, :-1] for part in parts), sum(part[:, -1:] for part in parts)], axis=1))
     fine, coarse = (np.where(open_channel[:, None], values, 0.0) for values in both)
     scale = np.concatenate([fine[:, :2], fine[:, :2].mean(1, keepdims=True), fine[:, 3:]], axis=1)
     error = np.abs(fine - coarse) + _FLOOR * np.abs(scale)
     error[open_channel & ~(fine[:, :2].sum(1) > 0.0)] = np.inf  # so close to threshold that no node is reached
     if channel.lepton_minus == channel.lepton_plus:
         error[:, 2] = 0.0  # VA vanishes identically
-    return TotalCrossSections(fine[:, :3], error[:, :3], fine[:, 3], error[:, 3], np.zeros(E_nu.size, dtype=bool))
+    return TotalCrossSections(fine[:, :-1], error[:, :-1], fine[:, -1], error[:, -1], np.zeros(E_nu.size, dtype=bool))
 
 
 @jax.jit
@@ -93,11 +101,11 @@ def _contract(
     E_nu: Float[Array, " energy"],
     mass: Float[Array, ""] | float,
     structure: Float[Array, "2 q2"],
-    couplings: Float[Array, "3 node"],
-) -> Float[Array, "energy 4"]:
-    """VV, AA, VA, sigma at every energy."""
+    couplings: Float[Array, "structure node"],
+) -> Float[Array, "energy value"]:
+    """The structures of the table and their sigma at every energy."""
 
-    def at_energy(E: Float[Array, ""]) -> Float[Array, "4"]:
+    def at_energy(E: Float[Array, ""]) -> Float[Array, " value"]:
         density = jnp.einsum("shjk,hj->sk", density_at_energy(table, E, mass), structure)
         return jnp.concatenate([density.sum(1), (density * couplings).sum()[None]])
 
@@ -118,9 +126,9 @@ def cross_sections(
 ) -> list[TotalCrossSections]:
     """Total cross sections of the regimes of a target, each energy to a relative accuracy.
 
-    From `tabulated_cross_section` where its error of VV + AA is within `rtol`, else (and for all energies
-    above `LARGEST_ENERGY`, and with cuts or with W and Z propagators) from `total_cross_section`. A regime
-    below 1e-3 of the total is only asked for 1e-3 of the total's accuracy.
+    From `tabulated_cross_section` where its error of VV + AA (and of SS + PP of a theory that `has_scalars`) is
+    within `rtol`, else (and for all energies above `LARGEST_ENERGY`, and with cuts or with W and Z propagators)
+    from `total_cross_section`. A regime below 1e-3 of the total is only asked for 1e-3 of the total's accuracy.
 
     Raises
     ------
@@ -129,16 +137,21 @@ def cross_sections(
     """
     E_nu = np.asarray(energies, dtype=float)
     tabulated = (E_nu <= LARGEST_ENERGY) & (not boson_propagators) & (not cuts.active)
-    results = [_empty(E_nu.size) for _ in regimes]
+    given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
+    names = ALL_STRUCTURES if has_scalars(theory, given, channel) else STRUCTURES
+    results = [_empty(E_nu.size, len(names)) for _ in regimes]
     if tabulated.any():
         for result, regime in zip(results, regimes, strict=True):
             found = tabulated_cross_section(channel, regime, E_nu[tabulated].tolist(), theory, parameters)
             for stored, part in zip(result, found, strict=True):
                 stored[tabulated] = part
-    total = sum(result.value[:, :2].sum(1) for result in results)
+    pairs = (slice(0, 2), slice(3, 5))  # VV + AA; SS + PP, or an empty sum
+    floors = [_NEGLIGIBLE * sum(result.value[:, pair].sum(1) for result in results) for pair in pairs]
     for result, regime in zip(results, regimes, strict=True):
-        both = np.maximum(result.value[:, :2].sum(1), _NEGLIGIBLE * total)
-        for i in np.flatnonzero(~tabulated | (result.error[:, :2].sum(1) > rtol * both)):
+        inaccurate = ~tabulated
+        for pair, floor in zip(pairs, floors, strict=True):
+            inaccurate |= result.error[:, pair].sum(1) > rtol * np.maximum(result.value[:, pair].sum(1), floor)
+        for i in np.flatnonzero(inaccurate):
             estimate = total_cross_section(
                 channel,
                 regime,
@@ -146,7 +159,8 @@ def cross_sections(
                 theory=theory,
                 parameters=parameters,
                 rtol=rtol,
-                floor=float(_NEGLIGIBLE * total[i]),
+                floor=float(floors[0][i]),
+                scalar_floor=float(floors[1][i]),
                 seed=seed,
                 boson_propagators=boson_propagators,
                 cuts=cuts,
@@ -155,10 +169,9 @@ def cross_sections(
     return results
 
 
-def _empty(count: int) -> TotalCrossSections:
-    return TotalCrossSections(
-        np.zeros((count, 3)), np.zeros((count, 3)), np.zeros(count), np.zeros(count), np.zeros(count, dtype=bool)
-    )
+def _empty(count: int, structures: int) -> TotalCrossSections:
+    value, error = np.zeros((2, count, structures))
+    return TotalCrossSections(value, error, np.zeros(count), np.zeros(count), np.zeros(count, dtype=bool))
 
 
 def _store(result: TotalCrossSections, row: int, estimate: Estimate) -> None:

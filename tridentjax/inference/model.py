@@ -1,17 +1,21 @@
 """The statistical model: theory parameters, live nuisances and the likelihood of several experiments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
+from tridentjax._types import Scalar
 from tridentjax.constants import SIN2_THETA_W
+from tridentjax.currents import FLAVOURS
 from tridentjax.experiment import Experiment, Nuisance
 from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.likelihood import log_likelihood, normal_log_density
 from tridentjax.rates import Chain, Nuisances, Response, fold, rate_ratio
-from tridentjax.theories import TheoryFunction
+from tridentjax.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
 
 
 class Model(eqx.Module):
@@ -19,10 +23,11 @@ class Model(eqx.Module):
 
     chains: tuple[Chain, ...]
     priors: dict[str, Prior]
-    fixed: dict[str, float]
+    fixed: dict[str, Float[Array, "*tower"]]
     nuisances: dict[str, Nuisance]
     edge: Edge | None
     theory: TheoryFunction = eqx.field(static=True)
+    derive: Callable[[Parameters], dict[str, Scalar]] = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
     units: dict[str, str] = eqx.field(static=True)
     latex: dict[str, str] = eqx.field(static=True)
@@ -72,6 +77,29 @@ class Model(eqx.Module):
                 for i, (name, chain) in enumerate(zip(self.experiments, self.chains, strict=True))
             ]
         ).sum()
+
+    def derived(self, values: dict[str, Float[Array, ""]]) -> dict[str, Scalar]:
+        """Quantities of the theory, and the shift of (g_V, g_A) at K2 = 0 in the channel of the first beam."""
+        physics = {**self.fixed, **values}
+        experiment = self.chains[0].experiment
+        channel, node = experiment.channel(experiment.fluxes[0]), jnp.zeros(1)
+        current = self.theory(physics, channel, node)
+        reference = sm({name: x for name, x in physics.items() if name in ELECTROWEAK}, channel, node)
+        reference = align(reference, channel, current.g_V.shape[0])
+        own = 0 if reference.g_V.shape[0] == 1 else FLAVOURS.index(channel.outgoing_neutrinos[0])
+        shifts = {"delta_g_V": current.g_V - reference.g_V, "delta_g_A": current.g_A - reference.g_A}
+        found = self.derive(physics) | {name: shift[own, 0] for name, shift in shifts.items()}
+        return {name: x for name, x in found.items() if name not in physics}
+
+    def prior_quantiles(self, z: Float[Array, " parameter"]) -> dict[str, Float[Array, ""]]:
+        """Where in its own prior each parameter lies, uniform in [0, 1] without data."""
+        quantiles = {name: ndtr(z[i]) for i, name in enumerate(self.names)}
+        if self.edge is not None:  # its coordinate is bent along the wall
+            name = self.edge.parameter
+            prior, value = self.priors[name], self.parameters(z)[0][name]
+            low, high = prior.flat_range()
+            quantiles[name] = ((jnp.log(value) if prior.kind == "loguniform" else value) - low) / (high - low)
+        return quantiles
 
     def log_weight(self, z: Float[Array, " parameter"]) -> Float[Array, ""]:
         """Log of posterior over unit-normal reference: log-likelihood plus log-Jacobian."""

@@ -52,9 +52,14 @@ class Progress(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """Draws of a run: physical parameters and predicted rate ratios, each (chain, draw), and statistics."""
+    """Draws of a run, each (chain, draw): physical parameters, where they lie in their priors, what follows.
+
+    `derived` are the quantities of the theory and the shift of (g_V, g_A) at K2 = 0.
+    """
 
     parameters: dict[str, np.ndarray]
+    prior_quantiles: dict[str, np.ndarray]
+    derived: dict[str, np.ndarray]
     rate_ratios: dict[str, np.ndarray]
     log_likelihood: np.ndarray
     z: np.ndarray
@@ -187,15 +192,18 @@ def _assemble(model: Model, history: list[Any], settings: SamplerSpec) -> Poster
         def one(row: Float[Array, " parameter"]) -> Any:
             values, _ = model.parameters(row)
             responses = model.responses(values)
-            return values, model.rate_ratios(values, responses), model.log_likelihood(values, responses)
+            outcome = model.rate_ratios(values, responses), model.log_likelihood(values, responses)
+            return values, model.prior_quantiles(row), model.derived(values), *outcome
 
         return jax.lax.map(one, rows, batch_size=64)
 
     shape = z.shape[:2]
-    values, ratios, log_likelihood = derive(model, jnp.asarray(z.reshape(-1, z.shape[2])))
+    values, quantiles, derived, ratios, log_likelihood = derive(model, jnp.asarray(z.reshape(-1, z.shape[2])))
     worst, ess = _worst(z)
     return Posterior(
         {name: np.asarray(values[name]).reshape(shape) for name in model.names},
+        {name: np.asarray(quantiles[name]).reshape(shape) for name in model.names},
+        {name: np.asarray(x).reshape(shape) for name, x in derived.items()},
         {name: np.asarray(ratios[:, i]).reshape(shape) for i, name in enumerate(model.experiments)},
         np.asarray(log_likelihood).reshape(shape),
         z,

@@ -1,6 +1,7 @@
 """From a config to a model: experiments, priors, nuisances and the sampler's coordinates, all checked."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from tridentjax.catalogue import find_theory
+from tridentjax.cross_section import has_scalars
 from tridentjax.experiment import Experiment, Nuisance, load_experiment
 from tridentjax.faults import InputError
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
@@ -15,8 +18,8 @@ from tridentjax.inference.model import Model
 from tridentjax.kernel import SMALLEST_MEDIATOR_MASS
 from tridentjax.quadrature import chebyshev_nodes
 from tridentjax.rates import Response, prepare
-from tridentjax.run_schema import RunSpec
-from tridentjax.theories import THEORIES, theory_faults
+from tridentjax.run_schema import PriorSpec, RunSpec
+from tridentjax.theory_input import Range, bind_theory, theory_faults
 
 _EDGE_NODES = 24
 _SAME_DATA = ({"nutev", "nutev_1998"}, {"charm2", "charm2_0p64"})
@@ -37,15 +40,22 @@ def make_model(spec: RunSpec) -> Model:
     if faults:
         raise InputError(faults)
     nuisances = {name: nuisance for name, nuisance in nuisances.items() if name not in spec.params}
-    units = {name: parameter.unit for name, parameter in spec.params.items()}
+    bound = bind_theory(spec.theory, _given(spec), "params")
+    units = {name: parameter.unit for name, parameter in spec.params.items() if name not in bound.choices}
     units |= {name: "events" if name.startswith("background") else "1" for name in nuisances}
+    units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
+    anywhere = {name: jnp.ones(()) for name in priors} | bound.values
     model = Model(
-        tuple(prepare(experiment) for experiment in experiments),
+        tuple(
+            prepare(experiment, scalar=has_scalars(bound.function, anywhere, experiment.channel(experiment.fluxes[0])))
+            for experiment in experiments
+        ),
         priors,
-        {name: parameter.value for name, parameter in spec.params.items() if parameter.value is not None},
+        bound.values,
         nuisances,
         None,
-        THEORIES[spec.theory].function,
+        bound.function,
+        bound.derive,
         (*priors, *nuisances),
         units,
         {name: parameter.latex or name for name, parameter in spec.params.items()},
@@ -72,16 +82,34 @@ def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
     return experiments, faults
 
 
+def _given(spec: RunSpec) -> dict[str, Any]:
+    """Values and choices of the theory's parameters; the range of those that have a prior."""
+    ranges = {name: Range(*_range(p.prior)) for name, p in spec.params.items() if p.prior is not None}
+    return {name: ranges.get(name, p.value) for name, p in spec.params.items()}
+
+
+def _range(prior: PriorSpec) -> tuple[float, float]:
+    return (-math.inf, math.inf) if prior.min is None or prior.max is None else (prior.min, prior.max)
+
+
 def _parameter_faults(spec: RunSpec) -> list[str]:
-    faults = theory_faults(spec.theory, {name: parameter.value for name, parameter in spec.params.items()}, "params")
-    known = THEORIES[spec.theory].parameters if spec.theory in THEORIES else {}
+    given = _given(spec)
+    faults = theory_faults(spec.theory, given, "params")
+    try:
+        theory = find_theory(spec.theory)
+    except InputError:  # is among the faults
+        return faults
     for name, parameter in spec.params.items():
-        expected = {**known, "sin2_theta_w": "1"}.get(name)
+        expected = {**theory.parameters, "sin2_theta_w": "1", "one_loop": "1"}.get(name)
         if expected is not None and parameter.unit != expected:
             faults.append(f"params.{name}.unit = {parameter.unit!r}; allowed: {expected!r}")
-        smallest = parameter.value if parameter.prior is None else parameter.prior.min
-        if name == "mass" and smallest is not None and smallest < SMALLEST_MEDIATOR_MASS:
-            faults.append(f"params.mass reaches {smallest} GeV; kernels are good down to {SMALLEST_MEDIATOR_MASS} GeV")
+        if name in theory.choices and parameter.prior is not None:
+            allowed = ", ".join(str(option).lower() for option in theory.choices[name])
+            faults.append(f"params.{name} is a choice ({allowed}); give it a value instead of a prior")
+    if (mass := given.get("mass")) is not None and not isinstance(mass, str | bool):
+        lightest = float(np.min(np.asarray(mass, dtype=float)))
+        if lightest < SMALLEST_MEDIATOR_MASS:
+            faults.append(f"params.mass reaches {lightest} GeV; kernels are good down to {SMALLEST_MEDIATOR_MASS} GeV")
     return faults
 
 

@@ -1,0 +1,198 @@
+"""Names, numbers and choices of theories: what is refused and how, and what reaches the function."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tridentjax import InputError
+from tridentjax.catalogue import THEORIES, find_theory
+from tridentjax.currents import Channel
+from tridentjax.theories import zprime
+from tridentjax.theory_input import Range, bind_theory, theory_faults
+
+K2 = jnp.asarray([2e-6, 0.0013, 0.31])
+DIMUON = Channel("mu", "mu", "mu")
+UNITS = ("1", "GeV", "GeV^-2")
+
+
+def test_faults_come_all_at_once():
+    with pytest.raises(InputError) as caught:
+        bind_theory("zprime", {"mas": 0.1, "g": np.inf, "g_A": 0.2})
+    text = str(caught.value)
+    assert len(caught.value.faults) == 4
+    assert "'mas'" in text and "did you mean 'mass'" in text
+    assert "needs (g, mass) or (g_nu, mass) or (g_nu_e, mass) or the like; received (mas, g, g_A)" in text
+    assert "either g (L_mu - L_tau) or g_A (general charges)" in text
+    assert "g = inf; allowed: a finite number" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("zprim", {}, "did you mean 'zprime'"),
+        ("zprime", {"mass": -0.1, "g": 1e-3}, r"mass = -0\.1; allowed: positive"),
+        ("zprime", {"mass": 0.0, "g": 1e-3}, r"mass = 0\.0; allowed: positive"),
+        ("zprime", {"mass": float("nan"), "g": 1e-3}, "mass = nan; allowed: a finite number"),
+        ("contact", {"delta_g_V": 0.1}, "needs \\(delta_g_A, delta_g_V\\)"),
+        ("sm", {"sin2_theta_w": -0.2}, "sin2_theta_w = -0.2; allowed: positive"),
+        ("sm", {"one_loop": 1.3}, r"one_loop = 1\.3; allowed: 0 \(tree level\) to 1 \(one loop\)"),
+        ("zprime", {"mass": 1.0, "g": 0.1, "one_loop": -0.1}, r"one_loop = -0\.1; allowed: 0"),
+        (
+            "contact",
+            {"delta_g_V": 0.1, "delta_g_A": 0.0, "one_loop": float("nan")},
+            "one_loop = nan; allowed: a finite",
+        ),
+        ("zprime", {"mass": 0.1, "g": 0.1, "loop_mixing": "yes"}, "loop_mixing = yes; allowed: false, true"),
+        ("zprime", {"mass": 0.1, "g": 0.1, "loop_mixing": 1.0}, r"loop_mixing = 1\.0; allowed: false, true"),
+        ("zprime", {"mass": 0.1, "g_nu": 0.1, "loop_mixing": True}, "loop_mixing is that of L_mu - L_tau: give g"),
+        ("zprime", {"mass": [0.1, 1.0], "g": [1.0, 2.0, 3.0]}, "received mass: 2, g: 3; allowed: one number, or"),
+        ("zprime", {"mass": [0.1, -1.0], "g": 1.0}, "allowed: positive"),
+        ("zprime", {"mass": "heavy", "g": 1.0}, "mass = heavy; allowed: a finite number"),
+        ("scalar", {"mass": 0.1, "g_S": 1.0}, r"needs \(g_nu, mass\) or"),
+        ("sm", {"one_lop": 1.0}, "did you mean 'one_loop'"),
+        ("sm", {"mass": 1.0}, "unknown parameter of theory sm 'mass'"),
+    ],
+)
+def test_single_faults(name, parameters, message):
+    with pytest.raises(InputError, match=message):
+        bind_theory(name, parameters)
+
+
+def test_a_parameter_with_a_prior_counts_as_given():
+    assert theory_faults("zprime", {"mass": Range(1e-3, 1e3), "g": Range(-np.inf, np.inf)}) == []
+    (fault,) = theory_faults("zprime", {"mass": Range(-1e-3, 1e3), "g": Range(0.0, 1.0)})
+    assert "mass = -0.001 (lower end of its prior); allowed: positive" in fault
+    bound = bind_theory("zprime", {"mass": Range(1e-3, 1e3), "g": 1e-3})
+    assert set(bound.values) == {"g"} and bound.choices == {"loop_mixing": False}
+
+
+def test_choices_are_bound_to_the_function():
+    bound = bind_theory("zprime", {"mass": 0.2, "g": 4e-3, "loop_mixing": True, "sin2_theta_w": 0.2386})
+    assert bound.given == {"mass": 0.2, "g": 4e-3, "loop_mixing": True, "sin2_theta_w": 0.2386}
+    assert set(bound.electroweak) == {"sin2_theta_w"} and bound.function.__name__ == "zprime"
+    expected = zprime({"mass": 0.2, "g": 4e-3, "loop_mixing": True, "sin2_theta_w": 0.2386}, DIMUON, K2)
+    np.testing.assert_array_equal(bound.function(bound.values, DIMUON, K2).g_V, expected.g_V)
+
+
+def test_combined_theories():
+    both = find_theory("zprime+contact")
+    assert {"mass", "delta_g_V"} <= set(both.parameters) and both.choices == {"loop_mixing": (False, True)}
+    assert theory_faults("zprime+contact", {"mass": 0.1, "g": 0.1, "delta_g_V": 0.1, "delta_g_A": 0.0}) == []
+    (fault,) = theory_faults("zprime+contact", {"mass": 0.1, "delta_g_V": 0.1, "delta_g_A": 0.0})
+    assert "needs (delta_g_A, delta_g_V, g, mass) or" in fault
+    assert "given twice" in theory_faults("sm+sm", {})[0]
+    clash = " ".join(theory_faults("zprime+scalar", {}))
+    assert "both have mass" in clash and "both have g_nu" in clash and "cannot be combined" in clash
+
+
+def test_every_theory_has_a_source_and_units():
+    assert set(THEORIES) >= {"sm", "contact", "zprime", "scalar"}
+    for theory in THEORIES.values():
+        assert theory.source and all(unit in UNITS for unit in theory.parameters.values())
+
+
+RS = {"Lambda_IR": 1300.0, "c_L_e": 0.6, "c_L_mu": 0.55, "c_R_mu": 0.6}
+LMUTAU = {"Lambda_IR": 2e3, "kappa_UV": 1.0, "kappa_IR": 0.3, "mass": 5.0, "g": 0.1, "c_L_mu": 0.55, "c_R_mu": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("rs", {"kappa_IR": -0.2}, r"theory: kappa_IR = -0\.2; allowed: 0 or more \(else a mode has negative norm\)"),
+        ("rs", {"kappa_IR_U1": -0.2}, r"kappa_IR_U1 = -0\.2; allowed: 0 or more"),
+        ("rs", {"kappa_UV": -50.0}, r"ln\(k/Lambda_IR\) \+ kappa_UV \+ kappa_IR = -13\.2\d*; allowed: positive"),
+        ("rs", {"kappa_UV_U1": -50.0}, r"kappa_UV_U1 \+ kappa_IR_U1 = -13\.2\d*; allowed: positive"),
+        ("rs", {"kappa_IR_U1": 0.2, "embedding": "custodial_trivial"}, "a custodial model has one kappa_IR"),
+        ("rs", {"Lambda_IR": 2e19}, r"Lambda_IR = 2e\+19 GeV; allowed: below k = 1\.2209e\+19 GeV"),
+        ("rs", {"k": 1200.0}, r"Lambda_IR = 1300 GeV; allowed: below k = 1200 GeV"),
+        ("rs", {"Lambda_IR": -3.0}, r"Lambda_IR = -3\.0; allowed: positive"),
+        ("rs", {"c_L_e": float("nan")}, "c_L_e = nan; allowed: a finite number"),
+        ("rs", {"c_R_mu": "big"}, "c_R_mu = big; allowed: a finite number"),
+        ("rs", {"embedding": "custodial"}, "embedding = custodial; allowed: minimal, custodial_trivial, custodial_plr"),
+        ("rs", {"scheme": "alpha"}, "scheme = alpha; allowed: alpha_mZ_GF, alpha_mW_GF, mW_mZ_GF, fixed_s2"),
+        ("rs", {"order": "third"}, "order = third; allowed: linear, exact"),
+        ("rs", {"Lambda_ir": 1e3}, "did you mean 'Lambda_IR'"),
+        ("rs_lmutau", {"Lambda_IR": 99.0}, "Lambda_IR = 99 GeV; allowed: 100 GeV or more"),
+        ("rs_lmutau", {"mass": 0.0}, r"mass = 0\.0; allowed: positive"),
+        ("rs_lmutau", {"breaking": "iv"}, "breaking = iv; allowed: uv, ir"),
+        ("rs_lmutau", {"kappa_UV": Range(-50.0, 0.0)}, r"kappa_UV \+ kappa_IR = -13\.\d*; allowed: positive"),
+        ("rs_lmutau", {"Lambda_IR": Range(1e3, 1e20)}, r"Lambda_IR = 1e\+20 GeV; allowed: below"),
+    ],
+)
+def test_faults_of_the_warped_space(name, given, message):
+    good = RS if name == "rs" else LMUTAU
+    assert theory_faults(name, good) == []
+    (fault,) = theory_faults(name, good | given)
+    assert re.search(message, fault), fault
+
+
+def test_faults_of_the_warped_space_at_once():
+    found = theory_faults(
+        "rs", RS | {"Lambda_IR": 1e20, "kappa_IR": -1.0, "c_L_mu": np.inf, "order": "x", "scheme": "y"}
+    )
+    assert len(found) == 5
+
+
+def test_a_warped_space_with_both_fields():
+    both = find_theory("rs+rs_lmutau")
+    assert {"Lambda_IR", "c_L_e", "g", "mass"} <= set(both.parameters)
+    assert {"embedding", "breaking"} <= set(both.choices) and {"first_KK_mass", "S", "pole_mass"} <= set(both.derived)
+    given = {**RS, **LMUTAU, "embedding": "custodial_plr_mu", "breaking": "ir"}
+    together = bind_theory("rs+rs_lmutau", given)
+    parts = [
+        bind_theory(
+            name, {key: x for key, x in given.items() if key in {**THEORIES[name].parameters, **THEORIES[name].choices}}
+        )
+        for name in ("rs", "rs_lmutau")
+    ]
+    reference = zprime({"mass": 1.0, "g": 0.0}, DIMUON, K2)
+    for coupling in ("g_V", "g_A"):
+        found, *own = (getattr(b.function(b.values, DIMUON, K2), coupling) for b in (together, *parts))
+        np.testing.assert_allclose(found, own[0] + own[1] - getattr(reference, coupling), rtol=1e-12)
+
+
+def test_derived_quantities():
+    """First mode 2.4488 Lambda_IR without brane terms (rs_matching.md, table 7.2), and its slope."""
+    bound = bind_theory("rs", {**RS, "Lambda_IR": 2042.306025})
+    np.testing.assert_allclose(bound.derive(bound.values)["first_KK_mass"], 5000.0, rtol=1e-8)
+    slope = jax.grad(lambda x: bound.derive({**bound.values, "Lambda_IR": x})["first_KK_mass"])(
+        jnp.asarray(2042.306025)
+    )
+    h = 0.1
+    ends = [
+        float(bound.derive({**bound.values, "Lambda_IR": jnp.asarray(2042.306025 + d)})["first_KK_mass"])
+        for d in (h, -h)
+    ]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / (2 * h), rtol=1e-6)
+
+
+def test_wilson_coefficients_of_a_file(tmp_path):
+    file = tmp_path / "point.yaml"
+    file.write_text("{eft: SMEFT, basis: Warsaw, scale: 91.19, values: {ll_2222: 1.0e-6, phiu_11: 2.0e-6}}")
+    bound = bind_theory("smeft", {"wcxf": file, "le_2222": 3e-7, "scheme": "alpha_mW_GF"})
+    assert bound.given == {"ll_2222": 1e-6, "le_2222": 3e-7, "scheme": "alpha_mW_GF"}
+    assert "91.19 GeV" in bound.notes[0] and "phiu_11" in bound.notes[1]
+    with pytest.raises(InputError, match="ll_2222 is given here and in"):
+        bind_theory("smeft", {"wcxf": file, "ll_2222": 1e-6})
+    with pytest.raises(InputError, match="is for theory smeft; received left"):
+        bind_theory("left", {"wcxf": file})
+    with pytest.raises(InputError, match="is for theory smeft; received zprime"):
+        bind_theory("zprime", {"wcxf": file, "mass": 1.0, "g": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("smeft", {"ll_2211": 1e-6}, "ll_2211 is redundant; use ll_1122"),
+        ("smeft", {"ll_2222_Im": 1e-6}, "ll_2222 is hermitian and has no imaginary part"),
+        ("smeft", {"scheme": "mine"}, "scheme = mine; allowed: alpha_mZ_GF"),
+        ("left", {"VnueLL_2222": "x"}, "VnueLL_2222 = x; allowed: a finite number"),
+        ("left", {"VnuLL_2222": 1e-6}, "did you mean 'VnueLL_2222'"),
+    ],
+)
+def test_faults_of_wilson_coefficients(name, given, message):
+    (fault,) = theory_faults(name, given)
+    assert message in fault

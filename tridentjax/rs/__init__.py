@@ -1,0 +1,1 @@
+"""Randall-Sundrum lepton parameters as shifts of the trident current: geometry, towers, matching."""
