@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.currents import FLAVOURS, Channel
@@ -95,6 +97,20 @@ def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | 
     if faults:
         raise InputError(faults)
     return bind_theory(theory, given, place)
+
+
+def refuse_undefined(theory: str, bound: BoundTheory, channel: Channel) -> None:
+    """Refuse parameters at which a theory has no current, instead of printing NaN.
+
+    Raises
+    ------
+    InputError : the current or a derived quantity is not finite.
+    """
+    current = bound.function(bound.values, channel, jnp.asarray([1e-6, 1.0]))
+    numbers = [*jax.tree.leaves(current), *bound.derive(bound.values).values()]
+    if not all(np.isfinite(np.asarray(x)).all() for x in numbers):
+        given = ", ".join(f"{name} = {value}" for name, value in bound.given.items())
+        raise InputError([f"theory {theory} has no solution at {given}; move the parameters (a higher Lambda_IR, ...)"])
 
 
 def light_mass_faults(given: Mapping[str, Any], place: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tridentjax._version import __version__
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory, refuse_undefined
 from tridentjax.cuts import NO_CUTS
 from tridentjax.distributions import Distribution, differential_distribution
 from tridentjax.faults import InputError, unknown
@@ -50,6 +50,7 @@ def distribution(
     files = _files(faults, out, force)
     if faults:
         raise InputError(faults)
+    refuse_undefined(theory, bound, channel)
     found = differential_distribution(
         channel,
         regimes,

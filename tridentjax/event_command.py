@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_theory, refuse_undefined
 from tridentjax.cross_section import has_scalars
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.event_files import check_event_file, write_events
@@ -52,6 +52,7 @@ def events(
         raise InputError(faults)
 
     source, own_cuts = found
+    refuse_undefined(reweight or theory, bound, source.components[0].channel)
     scalar = any(has_scalars(bound.function, bound.values, component.channel) for component in source.components)
     selection = Cuts(own_cuts.cuts + selection.cuts, own_cuts.efficiency * selection.efficiency)
     with _progress(count) as update:

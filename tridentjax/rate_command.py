@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_theory
+from tridentjax.arguments import emit, keep, parse_channel, parse_theory, refuse_undefined
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.cross_section import has_scalars
 from tridentjax.currents import FLAVOURS, Channel, one_loop_current, standard_model_current
@@ -24,6 +24,8 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
     if faults:
         raise InputError(faults)
     function, values = bound.function, bound.values
+    refuse_undefined(theory, bound, loaded.channel(loaded.fluxes[0]))
+    derived, derived_lines = bound.described()
     chain = prepare(loaded, scalar=has_scalars(function, values, loaded.channel(loaded.fluxes[0])))
     response = fold(chain)
     shares, ratios = component_ratios(response, function, values)
@@ -51,6 +53,7 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
         "experiment": loaded.name,
         "theory": theory,
         "parameters": bound.given,
+        "derived": derived,
         "rate_ratio": rate_ratio,
         "components": components,
         "sigma_flux_averaged_cm2": {"sm": sm_rate, "theory": sm_rate * rate_ratio},
@@ -65,6 +68,8 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
             + (f"  acceptance {c['acceptance']:.4f} (SM {c['acceptance_sm']:.4f})" if "acceptance" in c else "")
             for c in components
         ),
+        *derived_lines,
+        *bound.notes,
     ]
     emit(content, as_json, "\n".join(lines))
 
@@ -89,7 +94,8 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
         for i, (flavour, part) in enumerate(_rows(channel, current.g_V.shape[0]))
         for j in range(len(K2))
     ]
-    derived = {name: float(x) for name, x in bound.derive(values).items()}
+    refuse_undefined(theory, bound, channel)
+    derived, derived_lines = bound.described()
     tree = not float(values.get("one_loop", 0.0))
     inputs = {
         "scheme": bound.choices.get("scheme", "tree level" if tree else f"one loop x {float(values['one_loop']):g}"),
@@ -100,9 +106,7 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
     }
     lines = [f"{theory}: {channel.name}, sin^2 theta_W = {inputs['sin2_theta_w']}"]
     lines += [f"{name} = {value}" for name, value in bound.choices.items()]
-    for name, value in derived.items():
-        item = bound.theory.derived[name]
-        lines.append(f"{name} = {value:.6g}{'' if item.unit == '1' else ' ' + item.unit} ({item.meaning})")
+    lines += derived_lines
     lines += [_couplings_line(result) for result in results]
     lines += bound.notes
     if not results:

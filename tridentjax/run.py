@@ -13,7 +13,7 @@ import numpy as np
 from tridentjax.config import physics_hash, resolved
 from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
-from tridentjax.inference.model import Model
+from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
 from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
@@ -33,15 +33,19 @@ def dry_run_report(spec: RunSpec) -> tuple[dict[str, Any], str]:
     values, _ = model.parameters(jnp.zeros(len(model.names)))
     values |= {name: jnp.asarray(p.start) for name, p in spec.params.items() if p.start is not None}
     log_likelihood = float(model.log_likelihood(values))
+    fixed = {name: p.value for name, p in spec.params.items() if p.value is not None}
     content = {
         "config": spec.name,
         "parameters": {name: float(values[name]) for name in model.names},
-        "fixed": dict(model.fixed),
+        "fixed": fixed,
+        "derived": {name: float(x) for name, x in model.derived(values).items()},
         "experiments": list(model.experiments),
         "log_likelihood": log_likelihood,
     }
     lines = [f"{name:32} {float(values[name]):.6g} [{model.units[name]}]" for name in model.names]
-    lines += [f"{name:32} {value:.6g} (fixed)" for name, value in model.fixed.items()]
+    lines += [f"{name:32} {value} (fixed)" for name, value in fixed.items()]
+    derived = {name: float(x) for name, x in model.derived(values).items()}
+    lines += [f"{name:32} {x:.6g} [{model.units[name]}] (derived)" for name, x in derived.items()]
     return content, "\n".join([*lines, f"log-likelihood = {log_likelihood:.6f}"])
 
 
@@ -72,6 +76,8 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
         shutil.copyfile(config, folder / "run.yaml")
         write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
     _say(folder, f"model ready after {time.monotonic() - started:.1f} s; sampling {len(model.names)} parameters")
+    if undefined := count_undefined(model):
+        _say(folder, f"{undefined} of {PRIOR_DRAWS} prior draws have no solution in the theory (NaN) and are excluded")
 
     def report(progress: Progress) -> None:
         _say(folder, str(progress))
@@ -88,6 +94,7 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
         report=report,
     )
     summary = _write_results(spec, folder, model, posterior, settings, identity)
+    summary["undefined_prior_draws"] = {"count": undefined, "of": PRIOR_DRAWS}
     summary["seconds"] = time.monotonic() - started
     write_json(folder / "summary.json", summary)
     _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, parse_theory
+from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, parse_theory, refuse_undefined
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import Channel, LeptonCurrent
 from tridentjax.cuts import NO_CUTS
@@ -60,6 +60,8 @@ def sigma(
         raise InputError(faults)
 
     function, parameters = bound.function, bound.values
+    refuse_undefined(theory, bound, channel)
+    derived, derived_lines = bound.described()
     if gv is not None and ga is not None:
         function, parameters = _constant, {"g_V": gv, "g_A": ga}
     options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
@@ -87,10 +89,15 @@ def sigma(
         "g_A": [float(g[0]) for g in reference_current.g_A],
         **_scalar_couplings(reference_current),
         "sin2_theta_w": float(parameters.get("sin2_theta_w", SIN2_THETA_W)),
-        "notes": notes,
+        "derived": derived,
+        "notes": [*notes, *bound.notes],
         **extra,
     }
-    emit(content, as_json, "\n".join([f"{channel.name} on {target}, cm^2", *_lines(results, extra), *notes]))
+    emit(
+        content,
+        as_json,
+        "\n".join([f"{channel.name} on {target}, cm^2", *_lines(results, extra), *derived_lines, *notes, *bound.notes]),
+    )
 
 
 def _scalar_couplings(current: LeptonCurrent) -> dict[str, list[float]]:

@@ -44,6 +44,13 @@ class BoundTheory(NamedTuple):
         """Parameters of the Standard-Model part."""
         return {name: x for name, x in self.values.items() if name in ELECTROWEAK}
 
+    def described(self) -> tuple[dict[str, float], list[str]]:
+        """Derived quantities at the given numbers, as data and as lines to print."""
+        found = {name: float(x) for name, x in self.derive(self.values).items()}
+        items = self.theory.derived
+        units = {name: "" if item.unit == "1" else f" {item.unit}" for name, item in items.items()}
+        return found, [f"{name} = {x:.6g}{units[name]} ({items[name].meaning})" for name, x in found.items()]
+
     def derive(self, values: Parameters) -> dict[str, Scalar]:
         """Derived quantities at given numbers; differentiable where they are."""
         return {name: item.function({**self.choices, **values}) for name, item in self.theory.derived.items()}

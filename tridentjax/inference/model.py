@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from tridentjax._types import Scalar
 from tridentjax.constants import SIN2_THETA_W
@@ -16,6 +17,8 @@ from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.likelihood import log_likelihood, normal_log_density
 from tridentjax.rates import Chain, Nuisances, Response, fold, rate_ratio
 from tridentjax.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
+
+PRIOR_DRAWS = 1000
 
 
 class Model(eqx.Module):
@@ -105,6 +108,21 @@ class Model(eqx.Module):
         """Log of posterior over unit-normal reference: log-likelihood plus log-Jacobian."""
         values, log_jacobian = self.parameters(z)
         return self.log_likelihood(values) + log_jacobian
+
+
+def count_undefined(model: Model) -> int:
+    """How many of `PRIOR_DRAWS` draws of the prior have no solution in the theory: its derived quantities are NaN."""
+    z = jax.random.normal(jax.random.PRNGKey(0), (PRIOR_DRAWS, len(model.names)))
+
+    @eqx.filter_jit
+    def defined(model: Model, z: Float[Array, "draw parameter"]) -> Bool[Array, " draw"]:
+        def one(row: Float[Array, " parameter"]) -> Bool[Array, ""]:
+            numbers = [jnp.asarray(x) for x in model.derived(model.parameters(row)[0]).values()]
+            return jnp.isfinite(jnp.stack([jnp.ones(()), *numbers])).all()
+
+        return jax.lax.map(one, z, batch_size=64)
+
+    return int(PRIOR_DRAWS - defined(model, z).sum())
 
 
 def _centre(name: str, model: Model) -> float:
