@@ -132,6 +132,8 @@ for embedding, style, colour in (("minimal", "-", DARK), ("custodial_plr_mu", "-
     axes.plot(2.4476e-3 * scales, ratios - 1.0, style, color=colour, label=embedding.replace("_", " "))
 axes.axhline(0.0, color="0.7", linewidth=0.8)
 axes.set(xlabel="first Kaluza-Klein mass [TeV]", ylabel="$R - 1$ (CCFR)", xscale="log", ylim=(-0.2, 0.05))
+axes.set_xticks([2, 3, 5, 10], labels=["2", "3", "5", "10"])
+axes.set_xticks([], minor=True)
 axes.legend(title="measured: $R - 1 = -0.18 \\pm 0.28$ (68 %)")
 
 # %% [markdown]
@@ -150,7 +152,9 @@ gains = {}
 for name in model.priors:
     gains[name] = information_gain(posterior.prior_quantiles[name], bulk_ess(posterior.parameters[name]))
     print(f"{name:10} gain {gains[name]['bits']:+.3f} +- {gains[name]['error']:.3f} bit")
-figure = plot_corner({name: posterior.parameters[name] for name in model.priors}, labels, model.priors, "CCFR 1991")
+theory = {name: posterior.parameters[name] for name in model.priors}
+bits = {name: gain["bits"] for name, gain in gains.items()}
+figure = plot_corner(theory, labels, model.priors, "rs_minimal, CCFR 1991", bits)
 
 # %%
 figure = plot_couplings(posterior.derived["delta_g_V"], posterior.derived["delta_g_A"], "rs_minimal, CCFR 1991")

@@ -32,11 +32,20 @@ def test_corner_shows_every_pair_and_the_prior(draws):
     assert [panels[2, i].get_xlabel() for i in range(3)] == ["a [GeV]", "b", "c"]
     assert panels[2, 0].get_xscale() == "log" and panels[2, 1].get_xscale() == "linear"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["68 % credible region", "95 % credible region", "marginal posterior", "prior"]
+    assert texts == ["marginal posterior", "prior", "68 % credible region", "95 % credible region"]
     for i in range(3):  # draws of the prior: their histogram follows the dashed line
         (line,) = [line for line in panels[i, i].get_lines() if line.get_linestyle() == "--"]
         heights = np.concatenate([patch.get_xy()[:, 1] for patch in panels[i, i].patches])
         np.testing.assert_allclose(line.get_ydata().max(), heights.max(), rtol=0.2)
+
+
+def test_pairs_about_which_nothing_was_learnt_show_draws(draws):
+    figure = plot_corner(draws, LABELS, PRIORS, gains={"a": 0.01, "b": 0.05, "c": 1.3})
+    panels = np.asarray(figure.axes).reshape(3, 3)
+    assert not panels[1, 0].collections and len(panels[1, 0].get_lines()[-1].get_xdata()) == 500
+    assert panels[2, 0].collections and panels[2, 1].collections
+    assert [panels[i, i].get_title() for i in range(3)] == ["gain 0.01 bit", "gain 0.05 bit", "gain 1.30 bit"]
+    assert figure.legends[0].get_texts()[-1].get_text() == "draws (both gains below 0.1 bit)"
 
 
 def test_view_of_uniform_draws_is_the_prior(draws):

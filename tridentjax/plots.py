@@ -4,6 +4,8 @@ Matplotlib is imported inside the functions (extra `viz`). Lines differ by style
 figures read in grey.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ ACCENT = "#d94801"
 
 
 def pyplot() -> Any:
-    """Matplotlib with a non-interactive backend.
+    """Matplotlib, without a window unless the session already draws (a notebook, MPLBACKEND, pyplot imported).
 
     Raises
     ------
@@ -33,7 +35,8 @@ def pyplot() -> Any:
         import matplotlib
     except ImportError:
         raise InputError(["figures need matplotlib: install the extra `viz` or set output.figures=false"]) from None
-    matplotlib.use("Agg")
+    if "MPLBACKEND" not in os.environ and "matplotlib.pyplot" not in sys.modules:
+        matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     return plt

@@ -1,5 +1,6 @@
 """Figures of what a posterior says about a theory: its parameters, its currents, its new particles."""
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MASSES = (0.68, 0.95)
+_NOTHING_LEARNT = 0.1  # [bit]
 
 
 def plot_corner(
@@ -24,8 +26,8 @@ def plot_corner(
 ) -> "Figure":
     """Every pair of parameters (68 % and 95 % credible regions) and every marginal with its prior.
 
-    Regions are highest-density regions smoothed over 1.8 of 16 bins; where the density is flat their shape is
-    noise, which is why the information gain [bit] of each marginal, if given, stands above it.
+    Regions are highest-density regions smoothed over 1.8 of 16 bins. Where the data say nothing their shape would
+    be noise: with the information gains [bit] of the marginals, a pair in which both stay below 0.1 shows draws.
 
     Raises
     ------
@@ -57,12 +59,22 @@ def plot_corner(
         panels[i, i].plot(*line, color=ACCENT, linestyle="--")
         for panel in (*panels[i, : i + 1], *panels[i:, i]):
             panel.tick_params(labelsize=7)
+    flat_names = [] if gains is None else [name for name in names if gains[name] < _NOTHING_LEARNT]
+    for j, i in combinations([names.index(name) for name in flat_names], 2):
+        for artist in list(panels[i, j].collections):
+            artist.remove()
+        some = table[:: max(1, table.shape[0] // 500)]
+        panels[i, j].plot(some[:, j], some[:, i], ".", color="0.25", markersize=1.5)
     handles = [
-        plt.Rectangle((0, 0), 1, 1, color=MIDDLE, label="68 % credible region"),
-        plt.Rectangle((0, 0), 1, 1, color=LIGHT, label="95 % credible region"),
         plt.Line2D([], [], color=DARK, label="marginal posterior"),
         plt.Line2D([], [], color=ACCENT, linestyle="--", label="prior"),
     ]
+    if len(flat_names) < len(names):
+        regions = ((MIDDLE, "68 % credible region"), (LIGHT, "95 % credible region"))
+        handles += [plt.Rectangle((0, 0), 1, 1, color=colour, label=text) for colour, text in regions]
+    if len(flat_names) > 1:
+        text = f"draws (both gains below {_NOTHING_LEARNT} bit)"
+        handles.append(plt.Line2D([], [], color="0.25", marker=".", linestyle="", markersize=3, label=text))
     figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.93), fontsize=9)
     figure.suptitle(title, fontsize=10)
     return figure
