@@ -9,11 +9,13 @@ from tridentjax.currents import (
     Channel,
     LeptonCurrent,
     from_chiral,
+    from_doubled,
     one_loop_current,
     propagator_shift,
     quadratic_couplings,
     standard_model_current,
     to_chiral,
+    to_doubled,
 )
 
 S2 = 0.2386
@@ -228,3 +230,13 @@ def test_propagator_shift_transforms():
     np.testing.assert_allclose(forward, reverse, rtol=1e-12)
     central = (shift(K2[1] + 1e-3, W2[1]) - shift(K2[1] - 1e-3, W2[1])) / 2e-3
     np.testing.assert_allclose(reverse, central, rtol=1e-6)
+
+
+def test_doubled_normalisation():
+    """C_V = 1 + 4 s2, C_A = 1 for dimuons; exact both ways."""
+    C_V, C_A = to_doubled(standard_model_current(Channel("mu", "mu", "mu"), S2))
+    np.testing.assert_allclose([C_V[0], C_A[0]], [1 + 4 * S2, 1.0], rtol=1e-15)
+    current = LeptonCurrent(jnp.asarray([0.31, -1.7]), jnp.asarray([0.07, 2.3]))
+    back = from_doubled(*to_doubled(current))
+    np.testing.assert_array_equal(back.g_V, current.g_V)
+    np.testing.assert_array_equal(back.g_A, current.g_A)

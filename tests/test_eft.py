@@ -16,6 +16,7 @@ from tridentjax.eft import (
     WARSAW_NAMES,
     left_shift,
     smeft_shift,
+    to_left,
     warsaw_to_left,
 )
 from tridentjax.faults import InputError
@@ -314,3 +315,17 @@ def test_misnamed_coefficients_are_refused_where_they_are_used():
         smeft_shift({}, DIMUON, "MSbar", S2)
     with pytest.raises(InputError, match="unknown scheme 'MSbar'"):
         warsaw_to_left({}, "MSbar", S2)
+
+
+@pytest.mark.parametrize("channel", CHANNELS[::5], ids=lambda c: c.name)
+def test_current_to_left_and_back(channel):
+    """Every row of a shift, complex ones too, from its coefficients again; coefficients from their shift."""
+    given = parameters(generic(LEFT_NAMES))
+    shift = left_shift(given, channel)
+    coefficients = to_left(shift, channel)
+    assert set(coefficients) <= set(given)
+    for name, value in coefficients.items():
+        np.testing.assert_allclose(value, given[name], rtol=1e-12)
+    back = left_shift(coefficients, channel)
+    for coupling in ("g_V", "g_A"):
+        np.testing.assert_allclose(getattr(back, coupling), getattr(shift, coupling), rtol=1e-12, atol=1e-20)

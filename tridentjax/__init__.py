@@ -22,11 +22,13 @@ _PUBLIC = {
         "Channel",
         "LeptonCurrent",
         "from_chiral",
+        "from_doubled",
         "one_loop_current",
         "propagator_shift",
         "quadratic_couplings",
         "standard_model_current",
         "to_chiral",
+        "to_doubled",
     ),
     "cuts": (
         "CutRequest",
@@ -41,6 +43,7 @@ _PUBLIC = {
     "eft": (
         "left_shift",
         "smeft_shift",
+        "to_left",
         "warsaw_to_left",
     ),
     "event_files": ("write_events",),

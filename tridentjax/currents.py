@@ -8,6 +8,8 @@ Everything else in the library follows this page.
     chiral:                    g_L = (g_V + g_A)/2,  g_R = (g_V - g_A)/2
     the literature's C_V, C_A: C_V = 2 g_V = 1 + 4 s2,  C_A = 2 g_A = 1
     vector mediator:           delta g_V = g_nu g_V^l / (sqrt2 G_F (M^2 + K2)), same for A
+    LEFT (JMS, WCxf names):    L = sum C O, VnueLL_ba ij = -2 sqrt2 G_F delta g_L, VnueLR_ba ij = -2 sqrt2 G_F delta g_R
+    SMEFT (Warsaw):            linear in C, through LEFT and one of four electroweak input schemes (`eft`)
     scalar exchange:           L_eff = -(G_F/sqrt2) sum_b [nubar_b' (1-g5) nu_a] [lbar_i (g_S + i g_P g5) l_j] + h.c.
 
 `Q2` = -(P-P')^2 is the photon virtuality and enters form factors; `K2` = -(k-k')^2 is the neutrino
@@ -201,6 +203,16 @@ def to_chiral(current: LeptonCurrent) -> tuple[Float[Array, "nu_out *K2"], Float
 def from_chiral(g_L: Float[Array, "nu_out *K2"], g_R: Float[Array, "nu_out *K2"]) -> LeptonCurrent:
     """Inverse of `to_chiral`: g_V = g_L + g_R, g_A = g_L - g_R."""
     return LeptonCurrent(g_L + g_R, g_L - g_R)
+
+
+def to_doubled(current: LeptonCurrent) -> tuple[Float[Array, "nu_out *K2"], Float[Array, "nu_out *K2"]]:
+    """The literature's (C_V, C_A) = (2 g_V, 2 g_A), 1 + 4 s2 and 1 for dimuons in the Standard Model."""
+    return 2.0 * current.g_V, 2.0 * current.g_A
+
+
+def from_doubled(C_V: Float[Array, "nu_out *K2"], C_A: Float[Array, "nu_out *K2"]) -> LeptonCurrent:
+    """Inverse of `to_doubled`: g_V = C_V/2, g_A = C_A/2."""
+    return LeptonCurrent(C_V / 2.0, C_A / 2.0)
 
 
 def quadratic_couplings(current: LeptonCurrent, scalar: bool = False) -> Float[Array, "structure *K2"]:

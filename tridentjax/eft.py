@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
 from tridentjax.constants import G_F
-from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, from_chiral
+from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, from_chiral, to_chiral
 from tridentjax.faults import InputError, unknown
 
 SCHEMES = ("alpha_mZ_GF", "alpha_mW_GF", "mW_mZ_GF", "fixed_s2")
@@ -216,6 +216,23 @@ def left_shift(coefficients: Mapping[str, Any], channel: Channel) -> LeptonCurre
     shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in given.values()))
     parts = [map(lambda terms: _combine(terms, given), _left_terms(index)) for index in _channel_indices(channel)]
     return _current([(*L, *R) for L, R in parts], shape)
+
+
+def to_left(shift: LeptonCurrent, channel: Channel) -> dict[str, Float[Array, "*batch"]]:
+    """LEFT coefficients [GeV^-2] of a shift of the current: inverse of `left_shift` in its channel, Eq. (1).
+
+    Rows as there: real parts for outgoing e, mu, tau, then imaginary parts if there are six. Where hermitian
+    conjugation gives the coefficient another name, its imaginary part changes sign; the imaginary part of a
+    hermitian coefficient does not exist, and one that is not zero is lost.
+    """
+    found: dict[str, Float[Array, "*batch"]] = {}
+    for family, rows in zip(("VnueLL", "VnueLR"), to_chiral(shift), strict=True):
+        for row, index in enumerate(_channel_indices(channel)):
+            _, name, sign = _coefficient(family, index)
+            found[name] = -2.0 / V2 * rows[row]
+            if len(rows) > len(FLAVOURS) and name in COMPLEX_NAMES:
+                found[f"{name}_Im"] = -2.0 / V2 * sign * rows[row + len(FLAVOURS)]
+    return found
 
 
 def smeft_shift(
