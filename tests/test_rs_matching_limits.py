@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tridentjax.currents import Channel
-from tridentjax.eft import SCHEMES
 from tridentjax.faults import InputError
 from tridentjax.rs.electroweak import EMBEDDINGS, ElectroweakRS
 from tridentjax.rs.geometry import WarpedGeometry
 from tridentjax.rs.matching import rs_shift, solve_inputs
 from tridentjax.rs.operators import smeft_coefficients, vertex_shifts
+from tridentjax.smeft import SCHEMES
 
 K = 1.2209e19
 MUON, ELECTRON = Channel("mu", "mu", "mu"), Channel("mu", "e", "e")

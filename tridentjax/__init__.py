@@ -42,9 +42,7 @@ _PUBLIC = {
     ),
     "eft": (
         "left_shift",
-        "smeft_shift",
         "to_left",
-        "warsaw_to_left",
     ),
     "event_files": ("write_events",),
     "event_sample": (
@@ -152,6 +150,10 @@ _PUBLIC = {
         "oblique",
         "smeft_coefficients",
         "vertex_shifts",
+    ),
+    "smeft": (
+        "smeft_shift",
+        "warsaw_to_left",
     ),
     "systematics": (
         "ModelSpread",

@@ -14,13 +14,14 @@ from tridentjax import theories
 from tridentjax._types import Scalar
 from tridentjax.constants import PLANCK_MASS
 from tridentjax.currents import FLAVOURS
-from tridentjax.eft import COMPLEX_NAMES, NAMES, SCHEMES, name_fault
+from tridentjax.eft import COMPLEX_NAMES, NAMES, name_fault
 from tridentjax.faults import InputError, unknown
 from tridentjax.rs.electroweak import EMBEDDINGS
 from tridentjax.rs.kk import first_kk_mass
 from tridentjax.rs.lmutau import SMALLEST_LAMBDA_IR, pole_mass
 from tridentjax.rs.matching import ORDERS
 from tridentjax.rs.operators import oblique
+from tridentjax.smeft import SCHEMES
 from tridentjax.theories import Parameters, TheoryFunction
 
 

@@ -1,4 +1,4 @@
-"""Effective field theories of the neutrino-lepton current: LEFT (JMS basis) and SMEFT (Warsaw basis), names of WCxf.
+"""Effective field theories of the neutrino-lepton current: WCxf names of both, and LEFT (JMS basis) -> (g_V, g_A).
 
     L = sum_hermitian C O + sum_other (C O + h.c.),  C in GeV^-2, on top of the Standard Model with the measured G_F
     VnueLL_prst = (nubar_p g^a P_L nu_r)(ebar_s g_a P_L e_t),  VnueLR_prst the same with P_R for the charged leptons
@@ -11,7 +11,8 @@ conjugation relate, the one with the smallest index is used, and it multiplies i
 
 A complex coefficient is two parameters, NAME and NAME_Im. The Standard Model is real, so Re(g_V g_A^*) and |g|^2 are
 what further rows of a `LeptonCurrent` that hold the imaginary parts give. T-odd terms, Im(g_V g_A^*), are left out:
-no observable of this library contains them. Everything is strictly linear in C, at tree level and without running.
+no observable of this library contains them. Everything is strictly linear in C, at tree level and without running;
+`smeft` matches the Warsaw basis to this.
 """
 
 import re
@@ -22,12 +23,10 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tridentjax._types import Scalar
 from tridentjax.constants import G_F
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, from_chiral, to_chiral
 from tridentjax.faults import InputError, unknown
 
-SCHEMES = ("alpha_mZ_GF", "alpha_mW_GF", "mW_mZ_GF", "fixed_s2")
 V2 = 1.0 / (2.0**0.5 * G_F)  # (1), [GeV^2]
 
 _FAMILIES = {
@@ -48,7 +47,7 @@ def _twins(family: str, index: str) -> tuple[set[str], set[str]]:
     return same, conjugate
 
 
-def _coefficient(family: str, index: str, weight: Any = 1.0) -> Term:
+def coefficient(family: str, index: str, weight: Any = 1.0) -> Term:
     """Matrix element of a coefficient in terms of its name that is not redundant."""
     same, conjugate = _twins(family, index)
     smallest = min(same | conjugate)
@@ -61,7 +60,7 @@ def _names(theory: str) -> tuple[tuple[str, ...], frozenset[str]]:
     for family, rank in _FAMILIES[theory].items():
         for index in map("".join, product("123", repeat=rank)):
             name = f"{family}_{index}" if rank else family
-            if rank and name != _coefficient(family, index)[1]:
+            if rank and name != coefficient(family, index)[1]:
                 continue
             names.append(name)
             if not rank or index in _twins(family, index)[1]:
@@ -93,30 +92,13 @@ def name_fault(theory: str, name: str, place: str) -> str | None:
         return f"{place}: {name} does not exist, {stem} is hermitian and has no imaginary part; allowed: {stem}"
     found = re.fullmatch(r"(\w+)_([123]+)", stem)
     if found and _FAMILIES[theory].get(found[1]) == len(found[2]):
-        _, smallest, sign = _coefficient(found[1], found[2])
+        _, smallest, sign = coefficient(found[1], found[2])
         relation = "the same coefficient" if sign > 0 else "its complex conjugate"
         return f"{place}: {name} is redundant; use {smallest}, {relation}"
     return unknown(f"{theory} coefficient", name, _ALLOWED[theory], place)
 
 
-def coefficient_faults(theory: str, given: Mapping[str, Any], place: str = "theory") -> list[str]:
-    """Faults of the coefficients and the `scheme` of theory "left" or "smeft"; None stands for 'has a prior'.
-
-    Electroweak parameters are to be taken out before: any other name is a fault.
-    """
-    faults = []
-    for name, value in given.items():
-        if name == "scheme" and theory == "smeft":
-            if value not in SCHEMES:
-                faults.append(unknown("scheme", value, SCHEMES, place))
-        elif fault := name_fault(theory, name, place):
-            faults.append(fault)
-        elif value is not None and (isinstance(value, str) or not jnp.all(jnp.isfinite(jnp.asarray(value)))):
-            faults.append(f"{place}: {name} = {value!r}; allowed: a finite number [GeV^-2]")
-    return faults
-
-
-def _checked(theory: str, coefficients: Mapping[str, Any]) -> dict[str, Any]:
+def checked(theory: str, coefficients: Mapping[str, Any]) -> dict[str, Any]:
     """Coefficients of the theory; other parameters are passed over, misnamed coefficients refused."""
     sector = [name for name in coefficients if in_sector(theory, name)]
     if faults := [fault for name in sector if (fault := name_fault(theory, name, "coefficients"))]:
@@ -124,7 +106,7 @@ def _checked(theory: str, coefficients: Mapping[str, Any]) -> dict[str, Any]:
     return {name: coefficients[name] for name in sector}
 
 
-def _combine(terms: Iterable[Term], coefficients: Mapping[str, Any]) -> tuple[Any, Any]:
+def combine(terms: Iterable[Term], coefficients: Mapping[str, Any]) -> tuple[Any, Any]:
     """Real and imaginary part of a linear combination; None where no coefficient of it was given."""
     real, imaginary = None, None
     for weight, name, sign in terms:
@@ -139,51 +121,10 @@ def _combine(terms: Iterable[Term], coefficients: Mapping[str, Any]) -> tuple[An
 
 def _left_terms(index: str) -> tuple[list[Term], list[Term]]:
     """Shifts of g_L and g_R over v^2, element prst."""
-    return [_coefficient("VnueLL", index, -0.5)], [_coefficient("VnueLR", index, -0.5)]  # (1)
+    return [coefficient("VnueLL", index, -0.5)], [coefficient("VnueLR", index, -0.5)]  # (1)
 
 
-def _angle_terms(scheme: str, s2: Any) -> list[Term]:
-    """Shift of sin^2(theta_W) over v^2: what is left of phiD, phiWB and delta G_F once the inputs are fixed."""
-    c2 = 1.0 - s2
-    if scheme == "alpha_mZ_GF":
-        strength = s2 * c2 / (c2 - s2)
-        weights = strength, strength / 2.0, (s2 * c2) ** 0.5 / (c2 - s2)
-    elif scheme == "alpha_mW_GF":
-        weights = s2, 0.0, (s2 * c2) ** 0.5
-    elif scheme == "mW_mZ_GF":
-        weights = 0.0, -c2 / 2.0, -((s2 * c2) ** 0.5)
-    else:  # the effective angle is itself the input
-        return []
-    return [*_fermi_terms(weights[0]), (weights[1], "phiD", 1.0), (weights[2], "phiWB", 1.0)]
-
-
-def _fermi_terms(weight: Any) -> list[Term]:
-    """Shift of G_F, relative and over v^2: muon decay against 1/(sqrt2 v_T^2)."""
-    return [(weight, "phil3_11", 1.0), (weight, "phil3_22", 1.0), (-weight / 2.0, "ll_1221", 1.0)]
-
-
-def _smeft_terms(index: str, scheme: str, s2: Any) -> tuple[list[Term], list[Term]]:
-    """Shifts of g_L and g_R over v^2, element prst: W exchange, Z exchange, contact."""
-    p, r, s, t = tuple(index)
-    left, right = [_coefficient("ll", index, -1.0 if p + r == s + t else -0.5)], [_coefficient("le", index, -0.5)]
-    if r == s:  # W: nu_r -> e_s at one vertex, e_t -> nu_p at the other
-        left.append(_coefficient("phil3", p + t))
-    if p == t:
-        left.append(_coefficient("phil3", s + r))
-    if r == s and p == t:
-        left += _fermi_terms(-1.0)
-    if p == r:  # Z: charged-lepton vertices
-        left += [_coefficient("phil1", s + t, -0.5), _coefficient("phil3", s + t, -0.5)]
-        right.append(_coefficient("phie", s + t, -0.5))
-    for terms, coupling in ((left, s2 - 0.5), (right, s2)):
-        if s == t:  # Z: neutrino vertices
-            terms += [_coefficient("phil1", p + r, -coupling), _coefficient("phil3", p + r, coupling)]
-        if p == r and s == t:  # Z: strength and angle
-            terms += [*_angle_terms(scheme, s2), *_fermi_terms(-coupling), (-coupling / 2.0, "phiD", 1.0)]
-    return left, right
-
-
-def _current(elements: list[tuple[Any, Any, Any, Any]], shape: tuple[int, ...]) -> LeptonCurrent:
+def current_of(elements: list[tuple[Any, Any, Any, Any]], shape: tuple[int, ...]) -> LeptonCurrent:
     """Rows of real parts, then, if any element has one, of imaginary parts."""
     L_re, L_im, R_re, R_im = zip(*elements, strict=True)
     complex_rows = any(part is not None for part in (*L_im, *R_im))
@@ -195,7 +136,7 @@ def _current(elements: list[tuple[Any, Any, Any, Any]], shape: tuple[int, ...]) 
     return from_chiral(stacked(rows_L), stacked(rows_R))
 
 
-def _channel_indices(channel: Channel) -> list[str]:
+def channel_indices(channel: Channel) -> list[str]:
     """Index prst of each outgoing neutrino e, mu, tau, Eq. (2)."""
     a, i, j = (str(1 + FLAVOURS.index(x)) for x in (channel.neutrino, channel.lepton_minus, channel.lepton_plus))
     return [(a + b if channel.antineutrino else b + a) + i + j for b in "123"]  # (2)
@@ -212,10 +153,10 @@ def left_shift(coefficients: Mapping[str, Any], channel: Channel) -> LeptonCurre
     ------
     InputError : a redundant name, or NAME_Im of a hermitian coefficient; names of other things are passed over.
     """
-    given = _checked("left", coefficients)
+    given = checked("left", coefficients)
     shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in given.values()))
-    parts = [map(lambda terms: _combine(terms, given), _left_terms(index)) for index in _channel_indices(channel)]
-    return _current([(*L, *R) for L, R in parts], shape)
+    parts = [map(lambda terms: combine(terms, given), _left_terms(index)) for index in channel_indices(channel)]
+    return current_of([(*L, *R) for L, R in parts], shape)
 
 
 def to_left(shift: LeptonCurrent, channel: Channel) -> dict[str, Float[Array, "*batch"]]:
@@ -227,68 +168,9 @@ def to_left(shift: LeptonCurrent, channel: Channel) -> dict[str, Float[Array, "*
     """
     found: dict[str, Float[Array, "*batch"]] = {}
     for family, rows in zip(("VnueLL", "VnueLR"), to_chiral(shift), strict=True):
-        for row, index in enumerate(_channel_indices(channel)):
-            _, name, sign = _coefficient(family, index)
+        for row, index in enumerate(channel_indices(channel)):
+            _, name, sign = coefficient(family, index)
             found[name] = -2.0 / V2 * rows[row]
             if len(rows) > len(FLAVOURS) and name in COMPLEX_NAMES:
                 found[f"{name}_Im"] = -2.0 / V2 * sign * rows[row + len(FLAVOURS)]
     return found
-
-
-def smeft_shift(
-    coefficients: Mapping[str, Any], channel: Channel, scheme: str, sin2_theta_w: Scalar | Float[Array, "..."]
-) -> LeptonCurrent:
-    """What Warsaw coefficients [GeV^-2] at M_Z add to (g_V, g_A); rows and shapes as in `left_shift`.
-
-    With everything in units of v^2 and index prst of Eq. (2), at tree level (matching appendix of 1709.04486),
-
-        delta g_L = (delta_rs phil3_pt + delta_pt phil3_sr) - delta_rs delta_pt dG
-                    + [2 Z_nu Z_eL (1 - phiD/2 - dG)]_linear - (ll_prst + ll_stpr)/2
-        delta g_R = [2 Z_nu Z_eR (1 - phiD/2 - dG)]_linear - le_prst/2
-        Z_nu = delta_pr/2 - (phil1 - phil3)_pr/2,  Z_eL = delta_st (s2 - 1/2 + ds2) - (phil1 + phil3)_st/2
-        Z_eR = delta_st (s2 + ds2) - phie_st/2,    dG = phil3_11 + phil3_22 - ll_1221/2
-
-    where ll_prst stands for the matrix element that the named coefficient fills, and ds2 follows from the input
-    `scheme`, i.e. from what `sin2_theta_w` = s2 (strictly between 0 and 1/2) was computed from:
-
-        alpha_mZ_GF  (s2 c2 (dG + phiD/2) + s c phiWB)/(c2 - s2)      alpha_mW_GF  s2 dG + s c phiWB
-        mW_mZ_GF     -c2 phiD/2 - s c phiWB                           fixed_s2     0 (s2 is the effective angle)
-
-    Raises
-    ------
-    InputError : as `left_shift`, and an unknown scheme.
-    """
-    given = _checked("smeft", coefficients)
-    if scheme not in SCHEMES:
-        raise InputError([unknown("scheme", scheme, SCHEMES)])
-    shape = jnp.broadcast_shapes(jnp.shape(sin2_theta_w), *(jnp.shape(value) for value in given.values()))
-    elements = []
-    for index in _channel_indices(channel):
-        left, right = _smeft_terms(index, scheme, sin2_theta_w)
-        elements.append((*_combine(left, given), *_combine(right, given)))
-    return _current(elements, shape)
-
-
-def warsaw_to_left(
-    coefficients: Mapping[str, Any], scheme: str, sin2_theta_w: Scalar | Float[Array, "..."]
-) -> dict[str, Any]:
-    """LEFT coefficients [GeV^-2] at M_Z that Warsaw coefficients leave behind: the matching of `smeft_shift`.
-
-    Holds every VnueLL, VnueLR name, and NAME_Im, to which a given coefficient contributes.
-
-    Raises
-    ------
-    InputError : as `smeft_shift`.
-    """
-    given = _checked("smeft", coefficients)
-    if scheme not in SCHEMES:
-        raise InputError([unknown("scheme", scheme, SCHEMES)])
-    matched = {}
-    for name in LEFT_NAMES:
-        family, index = name.split("_")
-        real, imaginary = _combine(_smeft_terms(index, scheme, sin2_theta_w)[family == "VnueLR"], given)
-        if real is not None:
-            matched[name] = -2.0 * real  # (1)
-        if imaginary is not None:
-            matched[f"{name}_Im"] = -2.0 * imaginary
-    return matched

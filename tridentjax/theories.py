@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from tridentjax.constants import PLANCK_MASS, SIN2_THETA_W
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, one_loop_current, standard_model_current
-from tridentjax.eft import SCHEMES, left_shift, smeft_shift
+from tridentjax.eft import left_shift
 from tridentjax.mediators import (
     ELECTRIC_CHARGE,
     ScalarMediator,
@@ -26,6 +26,7 @@ from tridentjax.rs.electroweak import ElectroweakRS
 from tridentjax.rs.geometry import WarpedGeometry
 from tridentjax.rs.lmutau import LMuTau, lmutau_shift
 from tridentjax.rs.matching import ORDERS, rs_shift
+from tridentjax.smeft import SCHEMES, smeft_shift
 
 Parameters = Mapping[str, Any]
 TheoryFunction = Callable[[Parameters, Channel, Float[Array, " node"]], LeptonCurrent]

@@ -27,11 +27,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, from_chiral, standard_model_current, to_chiral
-from tridentjax.eft import SCHEMES, V2, smeft_shift
+from tridentjax.eft import V2
 from tridentjax.faults import InputError, unknown
 from tridentjax.rs.brane_sums import resolved_ir_sum, resolved_minus_plus_ir_sum
 from tridentjax.rs.electroweak import T3_Y, ElectroweakRS, TowerSums, require_masses, right_handed, tower_sums
 from tridentjax.rs.operators import smeft_coefficients
+from tridentjax.smeft import SCHEMES, smeft_shift
 
 ORDERS = ("linear", "exact")
 

@@ -8,9 +8,10 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax.currents import FLAVOURS
-from tridentjax.eft import SCHEMES, V2
+from tridentjax.eft import V2
 from tridentjax.faults import InputError, unknown
 from tridentjax.rs.electroweak import ElectroweakRS, TowerSums, require_masses, right_handed, tower_sums
+from tridentjax.smeft import SCHEMES
 
 
 def smeft_coefficients(model: ElectroweakRS) -> dict[str, Float[Array, ""]]:
