@@ -91,7 +91,7 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
     shown = {name: np.asarray(x) + 0.0 for name, x in names.items() if x is not None}  # no -0.0
     results = [
         {"K2": K2[j], "neutrino_out": flavour, "part": part, **{name: float(x[i, j]) for name, x in shown.items()}}
-        for i, (flavour, part) in enumerate(_rows(channel, current.g_V.shape[0]))
+        for i, flavour, part in _rows(channel, np.stack([current.g_V, current.g_A]))
         for j in range(len(K2))
     ]
     refuse_undefined(theory, bound, channel)
@@ -124,11 +124,14 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
     emit(content, as_json, "\n".join(lines))
 
 
-def _rows(channel: Channel, rows: int) -> list[tuple[str, str]]:
-    """Outgoing neutrino, and real or imaginary part, of each row of a current."""
-    if rows == len(channel.outgoing_neutrinos):
-        return [(flavour, "real") for flavour in channel.outgoing_neutrinos]
-    return [(flavour, part) for part in ("real", "imaginary") for flavour in FLAVOURS][:rows]
+def _rows(channel: Channel, couplings: np.ndarray) -> list[tuple[int, str, str]]:
+    """Rows of a current to show, with outgoing neutrino and part: the Standard Model's first, empty others left out."""
+    own = channel.outgoing_neutrinos
+    if couplings.shape[1] == len(own):
+        return [(i, flavour, "real") for i, flavour in enumerate(own)]
+    rows = [(i, FLAVOURS[i % 3], ("real", "imaginary")[i // 3]) for i in range(couplings.shape[1])]
+    filled = [row for row in rows if couplings[:, row[0]].any() or (row[1] in own and row[2] == "real")]
+    return sorted(filled, key=lambda row: (row[1] not in own, row[0]))
 
 
 def _couplings_line(r: dict[str, Any]) -> str:
