@@ -148,6 +148,22 @@ def test_a_channel_that_needs_another_bulk_mass():
     )
 
 
+def test_flavour_violation_opens_what_the_standard_model_forbids():
+    """nu_mu -> nu_e e- mu+ of one LEFT coefficient: the contact rate of mu- e+ with couplings C/(2 sqrt2 G_F)."""
+    C = 3e-6
+    options = ["--target", "proton", "--energy", 12, "--rtol", 1e-2]
+    (found,) = answer("sigma", *options, "--leptons", "e-mu+", "--theory", "left", settings=[f"VnueLL_1212={C}"])[
+        "results"
+    ]
+    assert answer("sigma", *options, "--leptons", "e-mu+")["results"][0]["total"]["sigma"] == 0.0
+    g = C / (2 * np.sqrt(2) * 1.1663788e-5)
+    entry = found["incoherent_proton"]
+    expected = g**2 * (entry["VV"] + entry["AA"] + entry["VA"])
+    assert entry["sigma"] == pytest.approx(expected, rel=1e-6, abs=0.0) and entry["sigma"] > 0.0
+    mirrored = answer("sigma", *options, "--leptons", "mu-e+")["results"][0]["incoherent_proton"]
+    assert entry["VV"] == pytest.approx(mirrored["VV"], rel=2e-2, abs=0.0)
+
+
 # --- rates ---------------------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,8 @@ LMUTAU = {"Lambda_IR": 2e3, "kappa_UV": 1.0, "kappa_IR": 0.3, "mass": 5.0, "g": 
         ("rs", {"Lambda_IR": 2e19}, r"Lambda_IR = 2e\+19 GeV; allowed: below k = 1\.2209e\+19 GeV"),
         ("rs", {"k": 1200.0}, r"Lambda_IR = 1300 GeV; allowed: below k = 1200 GeV"),
         ("rs", {"Lambda_IR": -3.0}, r"Lambda_IR = -3\.0; allowed: positive"),
+        ("rs", {"Lambda_IR": [1e3, 2e3]}, r"Lambda_IR = \[1000\.0, 2000\.0\]; allowed: one number"),
+        ("rs", {"sin2_theta_w": [0.23, 0.24]}, r"sin2_theta_w = \[0\.23, 0\.24\]; allowed: one number"),
         ("rs", {"c_L_e": float("nan")}, "c_L_e = nan; allowed: a finite number"),
         ("rs", {"c_R_mu": "big"}, "c_R_mu = big; allowed: a finite number"),
         ("rs", {"embedding": "custodial"}, "embedding = custodial; allowed: minimal, custodial_trivial, custodial_plr"),

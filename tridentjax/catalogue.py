@@ -39,7 +39,8 @@ class Theory(NamedTuple):
     `parameters` maps names to units, `required` lists sets of which one must be given, `choices` maps names to
     allowed words (the first is the default), `positive` names parameters that must be, `faults` finds what is
     wrong with a complete set of numbers and choices, `derived` are quantities to report beside the parameters,
-    `misnamed` explains a name that looks like one of the theory's and is not.
+    `misnamed` explains a name that looks like one of the theory's and is not, `several` names parameters that may
+    be a list (several mediators).
     """
 
     function: TheoryFunction
@@ -51,6 +52,7 @@ class Theory(NamedTuple):
     faults: Callable[[Parameters], list[str]] | None = None
     derived: Mapping[str, Derived] = MappingProxyType({})
     misnamed: Callable[[str, str], str | None] | None = None
+    several: frozenset[str] = frozenset()
 
 
 def _flavoured(*names: str) -> dict[str, str]:
@@ -132,6 +134,7 @@ THEORIES: dict[str, Theory] = {
         {"loop_mixing": (False, True)},
         ("mass",),
         partial(_mediator_faults, "vector"),
+        several=frozenset({"mass", "g", *_flavoured("g_nu", "g_V", "g_A"), "kinetic_mixing"}),
     ),
     "scalar": Theory(
         theories.scalar,
@@ -140,6 +143,7 @@ THEORIES: dict[str, Theory] = {
         "scalar or pseudoscalar that flips the neutrino's handedness: SS and PP, no interference",
         positive=("mass",),
         faults=partial(_mediator_faults, "scalar"),
+        several=frozenset({"mass", *_flavoured("g_nu", "g_S", "g_P")}),
     ),
 }
 THEORIES |= {
@@ -231,6 +235,7 @@ def find_theory(name: str, place: str = "theory") -> Theory:
         tuple(key for theory in parts for key in theory.positive),
         check,
         merged["derived"],
+        several=frozenset().union(*(theory.several for theory in parts)),
     )
 
 

@@ -65,6 +65,11 @@ def has_scalars(theory: TheoryFunction, parameters: Parameters, channel: Channel
     return bool(jax.eval_shape(lambda: theory(parameters, channel, jnp.ones(1))).has_scalars)
 
 
+def is_open(theory: TheoryFunction, parameters: Parameters, channel: Channel) -> bool:
+    """Whether a theory has an outgoing neutrino in a channel; flavour violation opens what the SM forbids."""
+    return jax.eval_shape(lambda: theory(parameters, channel, jnp.ones(1))).g_V.shape[0] > 0
+
+
 def differential_cross_section(
     channel: Channel,
     points: PhaseSpacePoints,
@@ -238,7 +243,7 @@ def total_cross_section(
     closed = threshold_energy(channel, regime.mass) * (1.0 + 1e-10)
     # arrays, not Python floats, so that every energy and coupling reuses one compilation
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
-    if E_nu <= closed or not channel.outgoing_neutrinos:
+    if E_nu <= closed or not is_open(theory, given, channel):
         nothing = jnp.zeros(len(ALL_STRUCTURES if has_scalars(theory, given, channel) else STRUCTURES))
         return Estimate(nothing, nothing, jnp.zeros(()), jnp.zeros(()), 0)
     energy = jnp.asarray(E_nu, dtype=float)

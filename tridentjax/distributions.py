@@ -19,6 +19,7 @@ from tridentjax.cross_section import (
     REPLICAS,
     contract,
     has_scalars,
+    is_open,
     map_constants,
     weigh,
 )
@@ -99,7 +100,7 @@ def differential_distribution(
     sums = np.zeros((REPLICAS, int(np.prod(shape))))
     for number, (fraction, regime) in enumerate(regimes):
         energies, shares = _energies(E_nu, threshold_energy(channel, regime.mass))
-        if not energies.size or not channel.outgoing_neutrinos:
+        if not energies.size or not is_open(theory, given, channel):
             continue
         happens, constants = True, map_constants(regime)
         for replica in range(REPLICAS):

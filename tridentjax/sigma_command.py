@@ -10,6 +10,7 @@ from jaxtyping import Float
 from tridentjax import theories
 from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, parse_theory, refuse_undefined
 from tridentjax.constants import SIN2_THETA_W
+from tridentjax.cross_section import is_open
 from tridentjax.currents import Channel, LeptonCurrent
 from tridentjax.cuts import NO_CUTS
 from tridentjax.faults import InputError, unknown
@@ -66,7 +67,7 @@ def sigma(
         function, parameters = _constant, {"g_V": gv, "g_A": ga}
     options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
     totals = summed(channel, regimes, energies, cuts=selection, boson_propagators=boson_propagators, **options)
-    notes = _notes(channel, regimes, energies, boson_propagators)
+    notes = _notes(channel, regimes, energies, boson_propagators, is_open(function, parameters, channel))
     extra: dict[str, Any] = {}
     if selection.active or boson_propagators:
         reference = summed(channel, regimes, energies, **options)
@@ -178,9 +179,9 @@ def _lines(results: list[dict[str, Any]], extra: dict[str, Any]) -> list[str]:
 
 
 def _notes(
-    channel: Channel, regimes: list[tuple[float, Regime]], energies: list[float], boson_propagators: bool
+    channel: Channel, regimes: list[tuple[float, Regime]], energies: list[float], boson_propagators: bool, opens: bool
 ) -> list[str]:
-    if not channel.outgoing_neutrinos:
+    if not opens:
         return [
             f"{channel.name} is forbidden at tree level: Z exchange makes a same-flavour pair, W exchange turns the "
             "neutrino into its own lepton; no outgoing neutrino fits, so the cross section is exactly 0"

@@ -78,6 +78,8 @@ def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") ->
             found = _choice_faults(key, value, theory.choices[key], place)
         elif key in allowed:
             found = _number_faults(key, value, (*theory.positive, "sin2_theta_w"), place)
+            if not isinstance(value, Range) and np.size(value) > 1 and key not in theory.several:
+                found.append(f"{place}: {key} = {value}; allowed: one number")
         else:
             continue
         faults += found

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.cross_section import Estimate, has_scalars, total_cross_section
+from tridentjax.cross_section import Estimate, has_scalars, is_open, total_cross_section
 from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.cuts import NO_CUTS, Cuts
 from tridentjax.kernel import density_at_energy
@@ -73,7 +73,7 @@ def tabulated_cross_section(
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
     sets = (STRUCTURES, SCALAR_STRUCTURES) if has_scalars(theory, given, channel) else (STRUCTURES,)
     open_channel = E_nu > threshold_energy(channel, regime.mass) * (1.0 + 1e-10)
-    if not channel.outgoing_neutrinos or not open_channel.any():
+    if not is_open(theory, given, channel) or not open_channel.any():
         return _empty(E_nu.size, sum(map(len, sets)))
     both = []
     for resolution in (STANDARD, COARSE):
