@@ -1,6 +1,7 @@
 """Strict test session: 64-bit floats, no silent rank promotion, run-time shape checks of every signature."""
 
 import os
+import resource
 
 os.environ.setdefault("TRIDENTJAX_CACHE", os.path.join(os.path.dirname(__file__), ".cache"))
 
@@ -20,3 +21,11 @@ import pytest  # noqa: E402
 @pytest.fixture
 def key():
     return jax.random.key(20261122)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_are_dropped():
+    """Hundreds of compiled gradients add up to gigabytes; a module does not need those of the one before."""
+    yield
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 2 * 2**20:  # KiB
+        jax.clear_caches()
