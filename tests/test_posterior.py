@@ -112,7 +112,8 @@ def test_likelihood_at_a_point_is_that_of_the_measurement():
 
 
 def test_log_weight_gradients():
-    log_weight = lambda z: model("all").log_weight(z)  # noqa: E731
+    everything = model("all")  # built before anything is traced
+    log_weight = lambda z: everything.log_weight(z)  # noqa: E731
     function = jax.jit(log_weight)
     reverse, forward = jax.jit(jax.grad(log_weight)), jax.jit(jax.jacfwd(log_weight))
     rng = np.random.default_rng(3)
