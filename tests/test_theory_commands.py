@@ -152,9 +152,10 @@ def test_flavour_violation_opens_what_the_standard_model_forbids():
     """nu_mu -> nu_e e- mu+ of one LEFT coefficient: the contact rate of mu- e+ with couplings C/(2 sqrt2 G_F)."""
     C = 3e-6
     options = ["--target", "proton", "--energy", 12, "--rtol", 1e-2]
-    (found,) = answer("sigma", *options, "--leptons", "e-mu+", "--theory", "left", settings=[f"VnueLL_1212={C}"])[
-        "results"
-    ]
+    left = [*options, "--leptons", "e-mu+", "--theory", "left"]
+    content = answer("sigma", *left, settings=[f"VnueLL_1212={C}"])
+    (found,) = content["results"]
+    assert content["neutrino_out"] == ["e"] and len(content["g_V"]) == 1
     assert answer("sigma", *options, "--leptons", "e-mu+")["results"][0]["total"]["sigma"] == 0.0
     g = C / (2 * np.sqrt(2) * 1.1663788e-5)
     entry = found["incoherent_proton"]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.currents import FLAVOURS, Channel
+from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
 from tridentjax.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.faults import InputError, unknown
 from tridentjax.flux import SPECIES
@@ -111,6 +111,17 @@ def refuse_undefined(theory: str, bound: BoundTheory, channel: Channel) -> None:
     if not all(np.isfinite(np.asarray(x)).all() for x in numbers):
         given = ", ".join(f"{name} = {value}" for name, value in bound.given.items())
         raise InputError([f"theory {theory} has no solution at {given}; move the parameters (a higher Lambda_IR, ...)"])
+
+
+def shown_rows(channel: Channel, current: LeptonCurrent) -> list[tuple[int, str, str]]:
+    """Rows of a current to show, with outgoing neutrino and part: the Standard Model's first, empty others left out."""
+    own, count = channel.outgoing_neutrinos, current.g_V.shape[0]
+    if count == len(own):
+        return [(i, flavour, "real") for i, flavour in enumerate(own)]
+    rows = [(i, FLAVOURS[i % 3], ("real", "imaginary")[i // 3]) for i in range(count)]
+    filled = np.abs(np.asarray(current.g_V)).sum(1) + np.abs(np.asarray(current.g_A)).sum(1) > 0.0
+    kept = [row for row in rows if filled[row[0]] or (row[1] in own and row[2] == "real")]
+    return sorted(kept, key=lambda row: (row[1] not in own, row[0]))
 
 
 def light_mass_faults(given: Mapping[str, Any], place: str) -> list[str]:

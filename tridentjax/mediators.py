@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 from tridentjax.constants import ALPHA_EM, G_F, MASS_MU, MASS_TAU
 from tridentjax.quadrature import gauss_legendre
 
+L_MU_MINUS_L_TAU = {"e": 0.0, "mu": 1.0, "tau": -1.0}
 ELECTRIC_CHARGE = float(np.sqrt(4.0 * np.pi * ALPHA_EM))  # e > 0, at zero momentum transfer
 
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_theory, refuse_undefined
+from tridentjax.arguments import emit, keep, parse_channel, parse_theory, refuse_undefined, shown_rows
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.cross_section import has_scalars
-from tridentjax.currents import FLAVOURS, Channel, one_loop_current, standard_model_current
+from tridentjax.currents import one_loop_current, standard_model_current
 from tridentjax.experiment import load_experiment
 from tridentjax.faults import InputError
 from tridentjax.rates import component_ratios, fold, prepare, signal, unselected
@@ -91,7 +91,7 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
     shown = {name: np.asarray(x) + 0.0 for name, x in names.items() if x is not None}  # no -0.0
     results = [
         {"K2": K2[j], "neutrino_out": flavour, "part": part, **{name: float(x[i, j]) for name, x in shown.items()}}
-        for i, flavour, part in _rows(channel, np.stack([current.g_V, current.g_A]))
+        for i, flavour, part in shown_rows(channel, current)
         for j in range(len(K2))
     ]
     refuse_undefined(theory, bound, channel)
@@ -122,16 +122,6 @@ def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, 
         )
     content = {"theory": theory, "results": results, "derived": derived, "inputs": inputs, "one_loop": one_loop}
     emit(content, as_json, "\n".join(lines))
-
-
-def _rows(channel: Channel, couplings: np.ndarray) -> list[tuple[int, str, str]]:
-    """Rows of a current to show, with outgoing neutrino and part: the Standard Model's first, empty others left out."""
-    own = channel.outgoing_neutrinos
-    if couplings.shape[1] == len(own):
-        return [(i, flavour, "real") for i, flavour in enumerate(own)]
-    rows = [(i, FLAVOURS[i % 3], ("real", "imaginary")[i // 3]) for i in range(couplings.shape[1])]
-    filled = [row for row in rows if couplings[:, row[0]].any() or (row[1] in own and row[2] == "real")]
-    return sorted(filled, key=lambda row: (row[1] not in own, row[0]))
 
 
 def _couplings_line(r: dict[str, Any]) -> str:

@@ -159,9 +159,9 @@ def _write_results(
     }
     save_posterior(folder / "posterior.nc", groups, model.units, attributes)
     files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"]
-    if spec.output.figures:
-        files += draw_figures(folder, model, posterior)
     gains = {name: _gain(posterior, name) for name in model.names}
+    if spec.output.figures:
+        files += draw_figures(folder, model, posterior, gains)
     return {
         "config": spec.name,
         "hash": identity,

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 
 from tridentjax import plots, posterior_plots
-from tridentjax.inference.diagnostics import bulk_ess, information_gain
 from tridentjax.inference.grid import GridPosterior, grid_posterior
 from tridentjax.inference.model import Model
 from tridentjax.inference.posterior import Posterior
 
 
-def draw_figures(folder: Path, model: Model, posterior: Posterior) -> list[str]:
+def draw_figures(folder: Path, model: Model, posterior: Posterior, gains: dict[str, dict[str, float]]) -> list[str]:
     """Draw and save every figure that suits the model; their paths inside the folder.
+
+    `gains` are the information gains of the parameters.
 
     Raises
     ------
@@ -39,10 +40,8 @@ def draw_figures(folder: Path, model: Model, posterior: Posterior) -> list[str]:
         figures["joint"] = axes.get_figure(root=True)
     elif len(model.priors) >= 2:
         theory = {name: posterior.parameters[name] for name in model.priors}
-        gains = {
-            name: information_gain(posterior.prior_quantiles[name], bulk_ess(theory[name]))["bits"] for name in theory
-        }
-        figures["corner"] = posterior_plots.plot_corner(theory, labels, model.priors, title, gains)
+        bits = {name: gains[name]["bits"] for name in theory}
+        figures["corner"] = posterior_plots.plot_corner(theory, labels, model.priors, title, bits)
     figures["marginals"] = plots.plot_marginals(posterior.parameters, labels, log, grid)
     both = {**posterior.derived, **posterior.parameters}
     if np.ptp(both["delta_g_A"]) > 0.0:

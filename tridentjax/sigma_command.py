@@ -8,7 +8,16 @@ import numpy as np
 from jaxtyping import Float
 
 from tridentjax import theories
-from tridentjax.arguments import emit, keep, parse_channel, parse_cuts, parse_settings, parse_theory, refuse_undefined
+from tridentjax.arguments import (
+    emit,
+    keep,
+    parse_channel,
+    parse_cuts,
+    parse_settings,
+    parse_theory,
+    refuse_undefined,
+    shown_rows,
+)
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.cross_section import is_open
 from tridentjax.currents import Channel, LeptonCurrent
@@ -80,14 +89,16 @@ def sigma(
 
     results = [_entry(E_nu, totals, i) for i, E_nu in enumerate(energies)]
     reference_current = function({k: jnp.asarray(v) for k, v in parameters.items()}, channel, jnp.zeros(1) + 1e-12)
+    rows = shown_rows(channel, reference_current)
     content = {
         "channel": channel.name,
         "target": target,
         "unit": "cm^2 per nucleus (average nucleus of a mixture)",
         "results": results,
         "details": [_details(E_nu, totals, i) for i, E_nu in enumerate(energies)],
-        "g_V": [float(g[0]) for g in reference_current.g_V],
-        "g_A": [float(g[0]) for g in reference_current.g_A],
+        "g_V": [float(reference_current.g_V[i, 0]) for i, _, _ in rows],
+        "g_A": [float(reference_current.g_A[i, 0]) for i, _, _ in rows],
+        "neutrino_out": [flavour for _, flavour, _ in rows],
         **_scalar_couplings(reference_current),
         "sin2_theta_w": float(parameters.get("sin2_theta_w", SIN2_THETA_W)),
         "derived": derived,

@@ -73,7 +73,7 @@ def warsaw_to_left(
     return matched
 
 
-def _angle_terms(scheme: str, s2: Any) -> list[Term]:
+def angle_terms(scheme: str, s2: Any) -> list[Term]:
     """Shift of sin^2(theta_W) over v^2: what is left of phiD, phiWB and delta G_F once the inputs are fixed."""
     c2 = 1.0 - s2
     if scheme == "alpha_mZ_GF":
@@ -85,10 +85,10 @@ def _angle_terms(scheme: str, s2: Any) -> list[Term]:
         weights = 0.0, -c2 / 2.0, -((s2 * c2) ** 0.5)
     else:  # the effective angle is itself the input
         return []
-    return [*_fermi_terms(weights[0]), (weights[1], "phiD", 1.0), (weights[2], "phiWB", 1.0)]
+    return [*fermi_terms(weights[0]), (weights[1], "phiD", 1.0), (weights[2], "phiWB", 1.0)]
 
 
-def _fermi_terms(weight: Any) -> list[Term]:
+def fermi_terms(weight: Any) -> list[Term]:
     """Shift of G_F, relative and over v^2: muon decay against 1/(sqrt2 v_T^2)."""
     return [(weight, "phil3_11", 1.0), (weight, "phil3_22", 1.0), (-weight / 2.0, "ll_1221", 1.0)]
 
@@ -102,7 +102,7 @@ def _smeft_terms(index: str, scheme: str, s2: Any) -> tuple[list[Term], list[Ter
     if p == t:
         left.append(coefficient("phil3", s + r))
     if r == s and p == t:
-        left += _fermi_terms(-1.0)
+        left += fermi_terms(-1.0)
     if p == r:  # Z: charged-lepton vertices
         left += [coefficient("phil1", s + t, -0.5), coefficient("phil3", s + t, -0.5)]
         right.append(coefficient("phie", s + t, -0.5))
@@ -110,5 +110,5 @@ def _smeft_terms(index: str, scheme: str, s2: Any) -> tuple[list[Term], list[Ter
         if s == t:  # Z: neutrino vertices
             terms += [coefficient("phil1", p + r, -coupling), coefficient("phil3", p + r, coupling)]
         if p == r and s == t:  # Z: strength and angle
-            terms += [*_angle_terms(scheme, s2), *_fermi_terms(-coupling), (-coupling / 2.0, "phiD", 1.0)]
+            terms += [*angle_terms(scheme, s2), *fermi_terms(-coupling), (-coupling / 2.0, "phiD", 1.0)]
     return left, right

@@ -15,6 +15,7 @@ from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, one_loop_curre
 from tridentjax.eft import left_shift
 from tridentjax.mediators import (
     ELECTRIC_CHARGE,
+    L_MU_MINUS_L_TAU,
     ScalarMediator,
     VectorMediator,
     broadcast_tower,
@@ -32,7 +33,6 @@ Parameters = Mapping[str, Any]
 TheoryFunction = Callable[[Parameters, Channel, Float[Array, " node"]], LeptonCurrent]
 
 ELECTROWEAK = ("sin2_theta_w", "one_loop")  # parameters of the Standard Model itself, allowed in every theory
-L_MU_MINUS_L_TAU = {"e": 0.0, "mu": 1.0, "tau": -1.0}
 
 
 def sm(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:

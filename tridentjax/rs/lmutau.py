@@ -32,7 +32,7 @@ from tridentjax._types import Scalar
 from tridentjax.constants import G_F
 from tridentjax.currents import Channel, LeptonCurrent
 from tridentjax.faults import InputError, unknown
-from tridentjax.mediators import ELECTRIC_CHARGE
+from tridentjax.mediators import ELECTRIC_CHARGE, L_MU_MINUS_L_TAU
 from tridentjax.rs.geometry import (
     Profile,
     WarpedGeometry,
@@ -45,7 +45,6 @@ from tridentjax.rs.geometry import (
     uv_brane,
 )
 
-CHARGE = {"e": 0.0, "mu": 1.0, "tau": -1.0}
 BRANES = {"ir": ir_brane, "uv": uv_brane}
 SMALLEST_LAMBDA_IR = 100.0  # [GeV]; below, Eq. (3) is not good enough at the K2 of neutrino beams
 
@@ -97,22 +96,22 @@ def lmutau_shift(model: LMuTau, channel: Channel, K2: Float[Array, " point"]) ->
         return LeptonCurrent(zeros, zeros)
     neutrino, lepton = channel.neutrino, channel.lepton_minus
     zeros = jnp.zeros_like(K2)
-    if CHARGE[neutrino] == 0.0:
+    if L_MU_MINUS_L_TAU[neutrino] == 0.0:
         return LeptonCurrent(zeros[None], zeros[None])
-    charged = CHARGE[lepton] != 0.0
+    charged = L_MU_MINUS_L_TAU[lepton] != 0.0
     _require(model, channel, [("c_L", neutrino)] + [(side, lepton) for side in ("c_L", "c_R") if charged])
     geometry = model.geometry
     branes = [_brane(geometry, getattr(model, place), place) for place in ("mixing_brane", "breaking")]
     masses = [model.c_L[neutrino], *([model.c_L[lepton], model.c_R[lepton]] if charged else [])]
     leptons = fermions(geometry, jnp.stack(masses))
     tower = _tower(geometry, jax.tree.map(lambda x, y: jnp.concatenate([x, y]), leptons, stack(*branes)))
-    strength = CHARGE[neutrino] * model.g / (jnp.sqrt(2.0) * G_F)
+    strength = L_MU_MINUS_L_TAU[neutrino] * model.g / (jnp.sqrt(2.0) * G_F)
     zero_mode, of_mixing = _propagator(geometry, tower, (0, -2), model.mass, K2)
     g_V = ELECTRIC_CHARGE * model.kinetic_mixing * (zero_mode + of_mixing)  # (5)
     g_A = zeros
     if charged:
         of_L, of_R = (_propagator(geometry, tower, (0, side), model.mass, K2)[1] for side in (1, 2))
-        charge = CHARGE[lepton] * model.g
+        charge = L_MU_MINUS_L_TAU[lepton] * model.g
         g_V = g_V + charge * (zero_mode + (of_L + of_R) / 2.0)  # (4)
         g_A = charge * (of_L - of_R) / 2.0  # (4); the common part drops out before rounding
     return LeptonCurrent((strength * g_V)[None], (strength * g_A)[None])

@@ -8,10 +8,10 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax.currents import FLAVOURS
-from tridentjax.eft import V2
+from tridentjax.eft import V2, combine
 from tridentjax.faults import InputError, unknown
 from tridentjax.rs.electroweak import ElectroweakRS, TowerSums, require_masses, right_handed, tower_sums
-from tridentjax.smeft import SCHEMES
+from tridentjax.smeft import SCHEMES, angle_terms, fermi_terms
 
 
 def smeft_coefficients(model: ElectroweakRS) -> dict[str, Float[Array, ""]]:
@@ -70,21 +70,15 @@ def vertex_shifts(model: ElectroweakRS, scheme: str, flavour: str = "mu") -> dic
     if scheme not in SCHEMES:
         raise InputError([unknown("scheme", scheme, SCHEMES)])
     require_masses(model, {"e", "mu", flavour}, {flavour})
-    C, s2 = smeft_coefficients(model), model.sin2_theta_w
-    c2, ii = 1.0 - s2, 2 * str(1 + FLAVOURS.index(flavour))
-    dGF = C["phil3_11"] + C["phil3_22"] - 0.5 * C["ll_1221"]
-    ds2 = {
-        "alpha_mZ_GF": s2 * c2 * (dGF + 0.5 * C["phiD"]) / (c2 - s2),
-        "alpha_mW_GF": s2 * dGF,
-        "mW_mZ_GF": -0.5 * c2 * C["phiD"],
-        "fixed_s2": jnp.zeros_like(dGF),
-    }[scheme]
+    C, ii = smeft_coefficients(model), 2 * str(1 + FLAVOURS.index(flavour))
+    dGF, _ = combine(fermi_terms(1.0), C)
+    ds2, _ = combine(angle_terms(scheme, model.sin2_theta_w), C)
     return {
         "dg_nu": -0.5 * (C[f"phil1_{ii}"] - C[f"phil3_{ii}"]),
         "dg_L": -0.5 * (C[f"phil1_{ii}"] + C[f"phil3_{ii}"]),
         "dg_R": -0.5 * C[f"phie_{ii}"],
         "dGF": dGF,
-        "ds2": ds2,
+        "ds2": jnp.zeros_like(dGF) if ds2 is None else ds2,
     }
 
 
