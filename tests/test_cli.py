@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import __version__, cli
+from tridentjax import __version__, cli, cli_support
 from tridentjax.currents import Channel
 from tridentjax.io import load_posterior
 from tridentjax.systematics import summed, target_regimes
@@ -26,7 +26,7 @@ close = partial(pytest.approx, rel=1e-9, abs=0.0)  # the default 1e-12 would let
 
 @pytest.fixture(autouse=True)
 def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli, "start_jax", lambda device: None)
+    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def call(*arguments):

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import cli
+from tridentjax import cli, cli_support
 
 OPTIONS = ["--target", "Ar40", "--energy", "7.3", "--points", "256"]
 
 
 @pytest.fixture(autouse=True)
 def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli, "start_jax", lambda device: None)
+    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def run(*arguments):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import cli
+from tridentjax import cli, cli_support
 from tridentjax.config import config_names, load_config
 from tridentjax.currents import Channel
 from tridentjax.inference.model import PRIOR_DRAWS, count_undefined
@@ -22,7 +22,7 @@ LMUTAU = ["Lambda_IR=1225.691031", "g=0.5", "mass=50", "c_L_mu=0.45", "c_R_mu=0.
 
 @pytest.fixture(autouse=True)
 def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli, "start_jax", lambda device: None)
+    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def call(*arguments, settings=()):

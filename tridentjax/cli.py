@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tridentjax.cli_support import CutOption, Device, Json, Kind, Leptons, Neutrino, Settings, guarded, start_jax
+from tridentjax import cli_inference, cli_support
+from tridentjax.cli_support import CutOption, Device, Json, Kind, Leptons, Neutrino, Settings, guarded
 
 app = typer.Typer(
     name="tridentjax",
@@ -27,7 +28,7 @@ def info(json: Json = False, device: Device = "") -> None:
 
     Example: tridentjax info --json
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax import commands
 
     commands.info(json)
@@ -90,7 +91,7 @@ def sigma(
 
     Example: tridentjax sigma --target Ar40 --energy 10 --energy 20 --cut E_minus=0.5: --cut theta_minus=:0.3:0.01
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax import sigma_command
 
     sigma_command.sigma(
@@ -125,7 +126,7 @@ def distribution(
 
     Example: tridentjax distribution E_minus --bins 0:10:20 --target Ar40 --energy 10 --out E_minus.png
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax.distribution_command import distribution as run
 
     run(
@@ -164,7 +165,7 @@ def events(
 
     Example: tridentjax events --flux DUNE_ND_FHC --target Ar40 -n 100000 --out events.hepmc3
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax import event_command
 
     event_command.events(
@@ -187,7 +188,7 @@ def rate(
 
     Example: tridentjax rate ccfr --theory zprime --set mass=0.1 --set g=1e-3
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax import rate_command
 
     rate_command.rate(experiment, theory, settings, json)
@@ -210,36 +211,13 @@ def couplings(
 
     Example: tridentjax couplings zprime --set mass=0.1 --set g=1e-3 --K2 0 --K2 0.01
     """
-    start_jax(device)
+    cli_support.start_jax(device)
     from tridentjax import rate_command
 
     rate_command.couplings(theory, settings, K2, neutrino, leptons, json)
 
 
-@app.command()
-@guarded
-def sample(
-    config: str,
-    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed instead of the config's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
-    settings: Settings = [],  # noqa: B006
-    json: Json = False,
-    device: Device = "",
-) -> None:
-    """NUTS posterior of a config: posterior.nc, summary.json, run.resolved.yaml, figures.
-
-    Example: tridentjax sample zprime_ccfr --out runs/first
-    """
-    start_jax(device)
-    from tridentjax import commands
-
-    overrides = [*settings, *([f"sampler.seed={seed}"] if seed is not None else [])]
-    converged = commands.sample(config, out, tuple(overrides), resume, force, dry_run, json)
-    if not converged:
-        raise typer.Exit(3)
+app.command()(cli_inference.sample)
 
 
 def main() -> None:
