@@ -311,7 +311,7 @@ flux: [{species: numu, table: CCFR}]
 target: [{nucleus: H1, mass_fraction: 0.4}, {material: carbon, mass_fraction: 0.6}]
 cuts: [{observable: E_minus, unit: GeV, min: 9.0, resolution: 1.0}]
 efficiency: 0.75
-measurement: {observable: rate_ratio, distribution: normal, value: 1.0, uncertainty: 0.3,
+measurement: {observable: rate_ratio, distribution: normal, unit: "1", value: 1.0, uncertainty: 0.3,
   includes_theory_error: false, status: test}
 """
 
@@ -446,7 +446,7 @@ def test_whole_run_with_figures(tmp_path):
     folder = tmp_path / "run"
     names = {"posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"}
     assert names <= {path.name for path in folder.iterdir()}
-    assert {"joint.png", "marginals.png", "rate_ratios.png", "traces.png"} == set(os.listdir(folder / "figures"))
+    assert {"joint.png", "marginals.png", "predictive.png", "rate_ratios.png", "traces.png"} == set(os.listdir(folder / "figures"))
     assert all(os.path.exists(path) for path in content["files"])
     assert not list(folder.glob("*.tmp"))
     assert "warm-up 25/50" in result.stderr and "bulk ESS" in result.stderr

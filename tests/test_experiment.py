@@ -1,3 +1,5 @@
+"""Experiment files: what the packaged ones hold, what a user's own may say, and every refusal."""
+
 import re
 from textwrap import dedent
 from typing import get_args
@@ -5,11 +7,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from tridentjax import InputError, experiment_names, load_experiment, load_flux
+from tridentjax import InputError, load_experiment, load_flux
+from tridentjax.experiment_schema import FormFactorName
 from tridentjax.form_factors import Helm
 from tridentjax.materials import load_material
 from tridentjax.nuclei import FORM_FACTORS
-from tridentjax.schema import FormFactorName
 
 GOOD = dedent("""\
     name: mine
@@ -24,6 +26,7 @@ GOOD = dedent("""\
     measurement:
       observable: rate_ratio
       distribution: normal
+      unit: "1"
       value: 1.1
       uncertainty: 0.3
       includes_theory_error: false
@@ -45,65 +48,6 @@ def faults(folder, text=GOOD, beam=BEAM):
     with pytest.raises(InputError) as caught:
         load_experiment(write(folder, text, beam))
     return caught.value.faults
-
-
-def test_all_packaged_experiments_load():
-    assert experiment_names() == ("ccfr", "charm2", "charm2_0p64", "nutev", "nutev_1998")
-    for name in experiment_names():
-        experiment = load_experiment(name)
-        assert experiment.name == name and experiment.reference and experiment.measurement.status
-        assert (experiment.lepton_minus, experiment.lepton_plus) == ("mu", "mu")
-        np.testing.assert_allclose(sum(experiment.number_fractions), 1.0, rtol=1e-12)
-        assert set(experiment.nuisances) == {
-            "flux_stretch", "flux_tilt", "nuclear_radius", "nuclear_diffuseness",
-            "coherent_normalisation", "incoherent_normalisation", "sin2_theta_w",
-        }  # fmt: skip
-
-
-# what the papers say, typed in from them (experiments.md section 1)
-@pytest.mark.parametrize(
-    ("name", "value", "low", "high", "distribution"),
-    [
-        ("ccfr", 0.82, 0.28, 0.28, "normal"),
-        ("charm2", 1.58, 0.57, 0.57, "normal"),
-        ("charm2_0p64", 1.58, 0.64, 0.64, "normal"),
-        ("nutev", 0.72, 0.72, 1.73, "split_normal"),
-    ],
-)
-def test_ratios_of_record(name, value, low, high, distribution):
-    m = load_experiment(name).measurement
-    assert (m.value, m.uncertainty_low, m.uncertainty_high, m.distribution) == (value, low, high, distribution)
-    assert m.observable == "rate_ratio"
-
-
-def test_counts_of_record():
-    m = load_experiment("nutev_1998").measurement
-    assert (m.value, m.background, m.background_uncertainty, m.signal_sm) == (17, 9.8, 2.9, 10.8)
-    assert (m.observable, m.distribution) == ("counts", "poisson")
-
-
-def test_nuisance_widths_of_record():
-    nuisances = load_experiment("ccfr").nuisances
-    assert nuisances["coherent_normalisation"].width == 0.06 and nuisances["coherent_normalisation"].log
-    assert nuisances["incoherent_normalisation"].width == 0.30 and nuisances["incoherent_normalisation"].log
-    assert nuisances["flux_stretch"].width == 0.12 and nuisances["flux_stretch"].log
-    assert not nuisances["flux_tilt"].log and not nuisances["sin2_theta_w"].log
-
-
-def test_glass_of_charm2():
-    experiment = load_experiment("charm2")
-    glass = {"O16": 0.467, "Si28": 0.339, "Na23": 0.100, "Ca40": 0.064, "Mg24": 0.021, "Al27": 0.006, "K39": 0.003}
-    assert [nucleus.name for nucleus in experiment.nuclei] == list(glass)
-    masses = {"O16": 15.99491462, "Si28": 27.97692653, "Na23": 22.98976928, "Ca40": 39.96259085, "Mg24": 23.98504169,
-              "Al27": 26.98153841, "K39": 38.96370649}  # AME2020 [u]  # fmt: skip
-    numbers = np.array([share / masses[name] for name, share in glass.items()])
-    np.testing.assert_allclose(experiment.number_fractions, numbers / numbers.sum(), rtol=1e-8)
-    assert [flux.species for flux in experiment.fluxes] == ["numu", "antinumu"]
-
-
-def test_mean_energies_of_record():
-    assert load_experiment("ccfr").fluxes[0].pivot == pytest.approx(98, rel=0.02)  # flux mean, not event mean
-    assert load_experiment("charm2").fluxes[0].pivot == pytest.approx(22, rel=0.15)
 
 
 def test_own_experiment_with_its_own_flux_beside_it(tmp_path, monkeypatch):
@@ -228,6 +172,10 @@ def test_unknown_experiment_has_a_suggestion():
         ("O16", "O17", "unknown nucleus 'O17'; did you mean 'O16'"),
         ("beam.csv", "CCFRR", "unknown flux 'CCFRR'; did you mean 'CCFR'"),
         ("uncertainty: 0.3", "uncertainty: -0.3", "uncertainty = -0.3.*greater than 0"),
+        ("  unit: \"1\"\n", "", r"measurement.unit is missing; add it \('1' for a rate_ratio or an upper_limit\)"),
+        ('unit: "1"', "unit: events", "measurement.unit = 'events'.*'1'"),
+        ("  uncertainty: 0.3\n", "", "a normal measurement needs `uncertainty`"),
+        ("{sd: 0.2}", "{sd: 0.2, shared: some}", "flux_tilt.shared = 'some'.*'own', 'nucleus' or 'all'"),
         ("value: 1.1", "value: .nan", "value = nan.*finite"),
         ("value: 1.1", "value: about one", "value = 'about one'.*number"),
         ("mass_fraction: 0.6", "mass_fraction: 0.5", "mass fractions of the target sum to 0.9000; allowed: 1 within"),
@@ -249,6 +197,76 @@ def test_strictness(tmp_path, old, new, message):
     assert old in GOOD
     found = faults(tmp_path, GOOD.replace(old, new))
     assert any(re.search(message, fault) for fault in found), found
+
+
+RATIO = GOOD[GOOD.index("  observable") : GOOD.index("nuisances")]
+COUNTS = """\
+  {observable: counts, distribution: poisson, unit: events, observed: 12, background: 3.3,
+   background_uncertainty: 1.2, signal_sm: 7.1, includes_theory_error: false, status: invented}
+"""
+LIMIT = """\
+  {observable: upper_limit, distribution: half_normal, unit: "1", value: 2.3, confidence_level: 0.95,
+   includes_theory_error: true, status: invented}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "message"),
+    [
+        (
+            COUNTS,
+            "observed: 12",
+            "observed: -3",
+            r"measurement\.observed = -3: allowed: a whole number >= 0, or asimov",
+        ),
+        (COUNTS, "observed: 12", "observed: 1.5", r"measurement\.observed = 1\.5: allowed: a whole number"),
+        (COUNTS, "observed: 12", "observed: true", r"measurement\.observed = True: allowed: a whole number"),
+        (COUNTS, "background: 3.3", "background: -1", r"measurement\.background = -1: .*greater than or equal to 0"),
+        (COUNTS, "background_uncertainty: 1.2, ", "", r"measurement\.background_uncertainty is missing; add it"),
+        (COUNTS, "unit: events, ", "", r"measurement\.unit is missing; add it \(events for counts\)"),
+        (COUNTS, "signal_sm: 7.1", "signal_sm: 0", r"measurement\.signal_sm = 0: allowed: a number > 0, or flux"),
+        (COUNTS, "signal_sm: 7.1", "sgnal_sm: 7.1", r"unknown key 'sgnal_sm'.*did you mean 'signal_sm'"),
+        (LIMIT, "confidence_level: 0.95", "confidence_level: 95", r"measurement\.confidence_level = 95.*less than 1"),
+        (LIMIT, "confidence_level: 0.95,", "", r"measurement\.confidence_level is missing"),
+        (LIMIT, "value: 2.3", "value: 0", r"measurement\.value = 0: .*greater than 0"),
+    ],
+)
+def test_counts_and_limits_are_strict(tmp_path, text, old, new, message):
+    good = GOOD.replace(RATIO, text)
+    assert load_experiment(write(tmp_path, good)).measurement.value in (12.0, 2.3) and old in text
+    found = faults(tmp_path, good.replace(old, new))
+    assert any(re.search(message, fault) for fault in found), found
+
+
+def test_asimov_count_with_a_known_signal(tmp_path):
+    m = load_experiment(
+        write(tmp_path, GOOD.replace(RATIO, COUNTS.replace("observed: 12", "observed: asimov")))
+    ).measurement
+    assert (m.value, m.signal_sm, m.kind, m.missing) == (pytest.approx(10.4), 7.1, "projection", ())
+
+
+def test_sharing_of_a_nuisance_can_be_declared(tmp_path):
+    assert load_experiment(write(tmp_path)).nuisances["flux_tilt"].shared == "own"
+    text = GOOD.replace("{sd: 0.2}", "{sd: 0.2, shared: nucleus}")
+    assert load_experiment(write(tmp_path, text)).nuisances["flux_tilt"].shared == "nucleus"
+
+
+@pytest.mark.parametrize(
+    ("beam", "threshold"),
+    [
+        ("4,8,0.5\n8,16,0.25", None),
+        ("0.1,0.15,2.0\n0.15,0.21,0.5", r"mine\.yaml: flux beam of numu ends at 0\.21 GeV, below the threshold of a "
+         r"mu- mu\+ pair, 0\.2114 GeV on Pb208: there are no events"),
+    ],
+)  # fmt: skip
+def test_flux_that_ends_below_threshold(tmp_path, beam, threshold):
+    """2 m_mu (2 m_mu + 2 M)/(2 M) = 0.21143 GeV on lead."""
+    table = BEAM[: BEAM.index("4,8")] + beam + "\n"
+    if threshold is None:
+        assert load_experiment(write(tmp_path, beam=table)).fluxes[0].range[1] > 4.0
+    else:
+        found = faults(tmp_path, beam=table)
+        assert len(found) == 1 and re.search(threshold, found[0]), found
 
 
 def test_flux_file_without_units_is_refused(tmp_path):

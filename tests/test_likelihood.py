@@ -1,23 +1,30 @@
+"""Likelihoods against SciPy, normalised over the data, with finite slopes wherever a rate ratio can go."""
+
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 from scipy.integrate import quad
 
 from tridentjax import log_likelihood
 from tridentjax.experiment import Measurement
 from tridentjax.likelihood import (
+    half_normal_log_density,
     normal_log_density,
     poisson_log_probability,
     profiled_background,
     split_normal_log_density,
 )
 
+OBSERVABLE = {"poisson": "counts", "half_normal": "upper_limit"}
 
-def measurement(distribution, value, low=0.0, high=0.0, counts=(0.0, 0.0, 0.0)):
-    observable = "counts" if distribution == "poisson" else "rate_ratio"
-    return Measurement(value, low, high, *counts, observable, distribution, "invented")
+
+def measurement(distribution, value, low=0.0, high=0.0, counts=(0.0, 0.0, 0.0), level=0.0):
+    observable = OBSERVABLE.get(distribution, "rate_ratio")
+    return Measurement(value, low, high, *counts, observable, distribution, "invented", confidence_level=level)
 
 
 @pytest.mark.parametrize("truth", [0.3, 1.7])
@@ -83,10 +90,57 @@ def test_generic_values():
     np.testing.assert_allclose(log_likelihood(counting, 1.4), max(grid), atol=1e-6)
 
 
+@pytest.mark.parametrize(("limit", "level"), [(1.95, 0.90), (3.3, 0.95), (0.41, 0.683)])
+def test_half_normal_holds_its_level_below_the_limit(limit, level):
+    sd = limit / stats.norm.isf((1.0 - level) / 2.0)
+    for R in (0.17, 1.0, 2.6):
+        ours = half_normal_log_density(R, limit, level)
+        np.testing.assert_allclose(ours, stats.halfnorm(scale=sd).logpdf(R), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(ours, log_likelihood(measurement("half_normal", limit, level=level), R), rtol=1e-14)
+    density = jax.jit(lambda R: jnp.exp(half_normal_log_density(R, limit, level)))
+    assert quad(lambda R: float(density(R)), 0.0, limit)[0] == pytest.approx(level, abs=1e-10)
+    assert quad(lambda R: float(density(R)), 0.0, 12 * limit, points=[limit])[0] == pytest.approx(1, abs=1e-10)
+
+
+def test_counting_would_not_give_the_published_limit_of_nova():
+    """9 events over 5.66 +- 5.15 with 4.66 expected: a profile likelihood ends at 2.83, not at the published 1.95."""
+    counting = jax.jit(lambda R: log_likelihood(measurement("poisson", 9.0, counts=(5.66, 5.15, 4.66)), R))
+    best = optimize.minimize_scalar(lambda R: -float(counting(R)), bounds=(0, 5), method="bounded")
+    crossing = optimize.brentq(lambda R: -float(counting(R)) - best.fun - stats.norm.isf(0.05) ** 2 / 2, best.x, 9)
+    assert crossing == pytest.approx(2.83, rel=0.1)
+    assert crossing > 1.3 * 1.95
+
+
+def test_known_background_has_no_constraint():
+    known = measurement("poisson", 6.3, counts=(2.7, 0.0, 3.1))
+    for R, background in ((0.4, None), (1.7, None), (1.7, 2.7)):
+        mean = 3.1 * R + 2.7
+        expected = 6.3 * np.log(mean) - mean - special.gammaln(7.3)
+        np.testing.assert_allclose(log_likelihood(known, R, background), expected, rtol=1e-13)
+
+
+def test_nothing_expected_but_something_seen_is_finite():
+    """R = 0 without a background: g_V and g_A shifted away exactly."""
+    known = measurement("poisson", 4.0, counts=(0.0, 0.0, 3.1))
+    value, slope = jax.value_and_grad(lambda x: log_likelihood(known, x**2))(0.0)
+    assert np.isfinite(slope) and -4000 < float(value) < -1000
+    empty = measurement("poisson", 0.0, counts=(0.0, 0.0, 3.1))
+    assert float(log_likelihood(empty, 0.0)) == pytest.approx(0.0, abs=1e-299)
+
+
+@pytest.mark.parametrize("missing", [("value",), ("signal_sm",), ("value", "signal_sm")])
+def test_an_incomplete_count_is_refused(missing):
+    incomplete = dataclasses.replace(measurement("poisson", 4.0, counts=(1.0, 0.5, 2.0)), missing=missing)
+    with pytest.raises(ValueError, match=f"{' and '.join(missing)} missing; complete the chain with"):
+        log_likelihood(incomplete, 1.0)
+
+
 MEASUREMENTS = {
     "normal": measurement("normal", 0.82, 0.28, 0.28),
     "split": measurement("split_normal", 0.72, 0.72, 1.73),
     "poisson": measurement("poisson", 17.0, counts=(9.8, 2.9, 10.8)),
+    "known background": measurement("poisson", 5.3, counts=(1.7, 0.0, 2.9)),
+    "limit": measurement("half_normal", 1.95, level=0.9),
 }
 
 

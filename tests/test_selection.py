@@ -42,7 +42,7 @@ flux: [{fluxes}]
 target: [{{nucleus: O16, mass_fraction: 1.0}}]
 cuts: [{cuts}]
 efficiency: {efficiency}
-measurement: {{observable: rate_ratio, distribution: normal, value: 1.0, uncertainty: 0.3,
+measurement: {{observable: rate_ratio, distribution: normal, unit: "1", value: 1.0, uncertainty: 0.3,
   includes_theory_error: false, status: test}}
 """
 ENERGY_CUT = "{observable: E_minus, unit: GeV, min: 2.1, resolution: 0.3}"  # charge-asymmetric

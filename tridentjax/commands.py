@@ -70,7 +70,10 @@ def _title(path: Path) -> str:
 
 def _experiment_line(name: str) -> str:
     content = read_yaml(experiment_path(name))
-    return f"{content['title']}, {content['reference']} ({content['measurement']['status']})"
+    measurement = content["measurement"]
+    projection = measurement.get("projection") or measurement.get("observed") == "asimov"
+    kind = "projection" if projection else "measurement"
+    return f"[{kind}] {content['title']}, {content['reference']} ({measurement['status']})"
 
 
 def _nucleus_line(name: str) -> str:
@@ -120,3 +123,20 @@ def sample(
     content, text = sample_run(spec, folder, resume=resume, force=force, config=config_path(config))
     emit(content, as_json, text)
     return bool(content["converged"])
+
+
+def contour(
+    config: str, out: Path | None, overrides: tuple[str, ...], force: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Find the contours of a config and write them into a run folder."""
+    from tridentjax.contour_run import contour_run
+    from tridentjax.run import dry_run_report
+
+    spec = load_config(config, overrides)
+    if dry_run:
+        content, text = dry_run_report(spec)
+        emit(content, as_json, text)
+        return
+    folder = out or Path(f"runs/{spec.name}_contour")
+    content, text = contour_run(spec, folder, force=force, config=config_path(config))
+    emit(content, as_json, text)

@@ -1,47 +1,28 @@
-"""Experiments: a YAML file becomes a record of beams, targets and a measurement."""
+"""Experiments: a YAML file becomes a record of beams, targets, a measurement and an exposure."""
 
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from tridentjax.currents import Channel
 from tridentjax.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.faults import InputError, unknown
-from tridentjax.flux import Flux, load_flux
+from tridentjax.flux import Flux, load_flux, read_flux_table, table_flux, table_species
 from tridentjax.materials import Material, element_isotopes, load_material, mix
+from tridentjax.measurement import Exposure, Measurement, Nuisance, read_exposure, read_measurement
 from tridentjax.nuclei import Nucleus, nucleus_row
+from tridentjax.phase_space import threshold_energy
+from tridentjax.root_flux import read_root_flux
 from tridentjax.tables import data_folder, read_yaml
 
 
-class Measurement(eqx.Module):
-    """A measured rate ratio (`normal`, `split_normal`) or event count (`poisson`).
-
-    For a ratio: value and one-sigma errors below and above it. For counts: observed events, background
-    and its error, and the signal the Standard Model predicts.
-    """
-
-    value: float
-    uncertainty_low: float
-    uncertainty_high: float
-    background: float
-    background_uncertainty: float
-    signal_sm: float
-    observable: str = eqx.field(static=True)
-    distribution: str = eqx.field(static=True)
-    status: str = eqx.field(static=True)
-
-
-class Nuisance(eqx.Module):
-    """Prior width of a nuisance: of the logarithm of a factor (`log`) or of an additive shift."""
-
-    width: float
-    log: bool = eqx.field(static=True)
-    status: str = eqx.field(static=True)
-
-
 class Experiment(eqx.Module):
-    """Beams, targets (with the fraction of all nuclei that each is) and a measurement."""
+    """Beams, targets (with the fraction of all nuclei that each is), a measurement and perhaps an exposure.
+
+    Experiments of one `data_set` are variants of the same measurement: never use two of them together.
+    """
 
     fluxes: tuple[Flux, ...]
     nuclei: tuple[Nucleus, ...]
@@ -49,12 +30,14 @@ class Experiment(eqx.Module):
     measurement: Measurement
     nuisances: dict[str, Nuisance]
     cuts: Cuts
+    exposure: Exposure | None
     lepton_minus: str = eqx.field(static=True)
     lepton_plus: str = eqx.field(static=True)
     nucleon_form_factor: str = eqx.field(static=True)
     name: str = eqx.field(static=True)
     title: str = eqx.field(static=True)
     reference: str = eqx.field(static=True)
+    data_set: str = eqx.field(static=True)
 
     def channel(self, flux: Flux) -> Channel:
         """The process that a beam species drives."""
@@ -90,43 +73,108 @@ def load_experiment(name: str | Path) -> Experiment:
 
     Raises
     ------
-    InputError : every fault of the file, its fluxes and its nuclei at once.
+    InputError : every fault of the file, its fluxes and its nuclei at once; also a flux that ends below the
+        threshold on every target, and an exposure that does not fit the unit of the flux.
     """
-    from tridentjax.schema import NUISANCES, ExperimentSpec, validate
+    from tridentjax.experiment_schema import NUISANCES, SHARED, ExperimentSpec
+    from tridentjax.schema import validate
 
     path = experiment_path(name)
     spec = validate(ExperimentSpec, read_yaml(path), path.name)
     faults: list[str] = []
-    fluxes = [_collect(faults, f"{path.name}: flux: ", load_flux, _table(path, f.table), f.species) for f in spec.flux]
+    fluxes = [_collect(faults, f"{path.name}: flux: ", _flux, path, entry) for entry in spec.flux]
     materials = [_collect(faults, f"{path.name}: target.{i}: ", _target, t) for i, t in enumerate(spec.target)]
     units = {flux.unit for flux in fluxes if flux is not None}
     if len(units) > 1:
         faults.append(f"{path.name}: flux tables have different units {sorted(units)}; they cannot be added")
+    exposure = _collect(faults, "", read_exposure, spec.exposure, units, path.name)
     target: Any = None
     if all(material is not None for material in materials):
         shares = [entry.mass_fraction for entry in spec.target]
         target = _collect(faults, f"{path.name}: target: ", mix, spec.name, materials, shares)
     requests = [CutRequest(**cut.model_dump()) for cut in spec.cuts]
     cuts = _collect(faults, f"{path.name}: ", make_cuts, requests, spec.efficiency, "cuts")
+    if target is not None:
+        leptons = spec.channel.lepton_minus, spec.channel.lepton_plus
+        faults += [
+            f"{path.name}: {fault}"
+            for flux in fluxes
+            if flux is not None
+            for fault in threshold_faults(flux, target.nuclei, *leptons)
+        ]
     if faults:
         raise InputError(faults)
     nuisances = {
-        key: Nuisance(width.width, NUISANCES[key] == "log_sd", width.status) for key, width in spec.nuisances.items()
+        key: Nuisance(width.width, NUISANCES[key] == "log_sd", width.status, width.shared or SHARED[key])
+        for key, width in spec.nuisances.items()
     }
     return Experiment(
         tuple(fluxes),
         target.nuclei,
         target.number_fractions,
-        _measurement(spec.measurement),
+        read_measurement(spec.measurement),
         nuisances,
         cuts,
+        exposure,
         spec.channel.lepton_minus,
         spec.channel.lepton_plus,
         spec.nucleon_form_factor,
         spec.name,
         spec.title,
         spec.reference,
+        spec.data_set or spec.name,
     )
+
+
+def load_beams(name: str | Path) -> tuple[Flux, ...]:
+    """Every species of every flux table of an experiment file, also those that its own channel does not use.
+
+    Raises
+    ------
+    InputError : as `load_experiment`.
+    """
+    from tridentjax.experiment_schema import ExperimentSpec
+    from tridentjax.schema import validate
+
+    path = experiment_path(name)
+    spec = validate(ExperimentSpec, read_yaml(path), path.name)
+    found: dict[tuple[str, str], Flux] = {}
+    for entry in spec.flux:
+        found[entry.table, entry.species] = _flux(path, entry)
+        if entry.histogram is None:
+            table = read_flux_table(_table(path, entry.table))
+            for species in table_species(table):
+                if (entry.table, species) not in found and _filled(table, species):
+                    found[entry.table, species] = table_flux(table, species, Path(entry.table).stem)
+    return tuple(found.values())
+
+
+def _filled(table: Any, species: str) -> bool:
+    """Whether a table holds more than zeros for a species (GLoBES columns are there for all six)."""
+    return "species" in table.columns or any(float(row[species]) != 0.0 for row in table.rows)
+
+
+def threshold_faults(flux: Flux, nuclei: tuple[Nucleus, ...], lepton_minus: str, lepton_plus: str) -> list[str]:
+    """Says so if a flux ends below the lowest threshold of a pair of leptons, that on the heaviest nucleus."""
+    channel = Channel("mu", lepton_minus, lepton_plus)
+    heaviest = max(nuclei, key=lambda nucleus: nucleus.mass)
+    threshold = threshold_energy(channel, heaviest.mass)
+    highest = float(np.max(np.asarray(flux.energy if flux.intervals is None else flux.intervals)))
+    if highest > threshold:
+        return []
+    return [
+        f"flux {flux.name} of {flux.species} ends at {highest:.4g} GeV, below the threshold of a "
+        f"{lepton_minus}- {lepton_plus}+ pair, {threshold:.4g} GeV on {heaviest.name}: there are no events"
+    ]
+
+
+def _flux(path: Path, entry: Any) -> Flux:
+    """One entry of the flux list, from a packaged table, a text table or a ROOT histogram beside the file."""
+    table = _table(path, entry.table)
+    if entry.histogram is None:
+        return load_flux(table, entry.species)
+    read = read_root_flux(Path(table), entry.histogram, entry.species, entry.unit, entry.energy_unit, entry.content)
+    return table_flux(read, entry.species, Path(entry.table).stem)
 
 
 def _target(entry: Any) -> Material:
@@ -150,21 +198,3 @@ def _collect(faults: list[str], place: str, load: Any, *arguments: Any) -> Any:
     except InputError as error:
         faults += [place + fault for fault in error.faults]
         return None
-
-
-def _measurement(spec: Any) -> Measurement:
-    if spec.observable == "counts":
-        return Measurement(
-            float(spec.observed),
-            0.0,
-            0.0,
-            spec.background,
-            spec.background_uncertainty,
-            spec.signal_sm,
-            spec.observable,
-            spec.distribution,
-            spec.status,
-        )
-    low = spec.uncertainty_low or spec.uncertainty
-    high = spec.uncertainty_high or spec.uncertainty
-    return Measurement(spec.value, low, high, 0.0, 0.0, 0.0, spec.observable, spec.distribution, spec.status)

@@ -115,7 +115,12 @@ def load_flux(name: str | Path, species: str) -> Flux:
     """
     if species not in SPECIES:
         raise InputError([unknown("neutrino species", species, SPECIES)])
-    table = read_flux_table(name)
+    return table_flux(read_flux_table(name), species, Path(name).stem)
+
+
+def table_flux(table: Table, species: str, name: str) -> Flux:
+    """Spectrum of one species from a table in memory; see `load_flux`, whose faults it raises."""
+    _check_units(table)
     unit = table.header["unit"]
     if "species" in table.columns:
         energy, weight, intervals = _from_knots(table, species)
@@ -132,7 +137,7 @@ def load_flux(name: str | Path, species: str) -> Flux:
         pivot,
         species,
         unit,
-        Path(name).stem,
+        name,
         jnp.asarray(intervals),
         "species" in table.columns,
     )

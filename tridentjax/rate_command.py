@@ -1,6 +1,7 @@
 """`tridentjax rate` and `tridentjax couplings`."""
 
 import math
+import sys
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,16 +12,22 @@ from tridentjax.arguments import emit, keep, parse_channel, parse_theory, refuse
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.cross_section import has_scalars
 from tridentjax.currents import one_loop_current, standard_model_current
-from tridentjax.experiment import load_experiment
+from tridentjax.event_rates import channel_rates, expected_events, exposure_factor, theory_budget
+from tridentjax.experiment import Experiment, load_beams, load_experiment
 from tridentjax.faults import InputError
-from tridentjax.rates import component_ratios, fold, prepare, signal, unselected
+from tridentjax.rates import Response, component_ratios, fold, prepare, signal, unselected
+from tridentjax.theory_input import BoundTheory
 
 
-def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> None:
-    """Flux-averaged prediction of one experiment."""
+def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, as_json: bool) -> None:
+    """Flux-averaged prediction of one experiment, and numbers of events where it has an exposure."""
     faults: list[str] = []
     bound = keep(faults, parse_theory, theory, settings)
     loaded = keep(faults, load_experiment, experiment)
+    if all_channels and (theory != "sm" or settings):
+        faults.append("--all-channels lists the Standard Model; leave --theory and --set out")
+    if all_channels and loaded is not None:
+        keep(faults, exposure_factor, loaded)
     if faults:
         raise InputError(faults)
     function, values = bound.function, bound.values
@@ -49,6 +56,7 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
         for i, component in enumerate(components):
             component["acceptance_sm"] = float(kept_sm[i] / all_sm[i])
             component["acceptance"] = float(kept[i] / everything[i])
+    budget = theory_budget(chain, response)
     content = {
         "experiment": loaded.name,
         "theory": theory,
@@ -58,20 +66,110 @@ def rate(experiment: str, theory: str, settings: list[str], as_json: bool) -> No
         "components": components,
         "sigma_flux_averaged_cm2": {"sm": sm_rate, "theory": sm_rate * rate_ratio},
         "flux_integral": float(response.flux_integral) if loaded.fluxes[0].absolute else None,
-        "events": None,
+        "measurement": {
+            "kind": loaded.measurement.kind,
+            "observable": loaded.measurement.observable,
+            "status": loaded.measurement.status,
+        },
+        "theory_budget": budget._asdict(),
+        **_events(loaded, response, bound, components),
     }
+    if all_channels:
+        content["channels"] = _channels(experiment, loaded)
     lines = [
         f"{loaded.title}: rate ratio R = N/N_SM = {rate_ratio:.6f}",
         f"flux-averaged cross section per nucleus: SM {sm_rate:.4e} cm^2, {theory} {sm_rate * rate_ratio:.4e} cm^2",
         *(
             f"  {c['flux']:24} {c['nucleus']:6} {c['regime']:20} share {c['share']:.4f}  R {c['rate_ratio']:.5f}"
             + (f"  acceptance {c['acceptance']:.4f} (SM {c['acceptance_sm']:.4f})" if "acceptance" in c else "")
+            + (f"  events {c['events']['theory']:.4g} (SM {c['events']['sm']:.4g})" if c["events"] else "")
             for c in components
         ),
+        f"error of the SM rate: {_budget_text(content['theory_budget'])}",
+        *_event_lines(content, theory),
+        f"{loaded.measurement.notice}: {loaded.measurement.status}",
         *derived_lines,
         *bound.notes,
     ]
     emit(content, as_json, "\n".join(lines))
+
+
+def _events(
+    experiment: Experiment, response: Response, bound: BoundTheory, components: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Events in the exposure and per tonne and year, in total and (put into `components`) of each component."""
+    exposure = experiment.exposure
+    if exposure is None:
+        for component in components:
+            component["events"] = None
+        return {"events": None, "events_per_tonne_year": None, "exposure": None}
+    sm = expected_events(response, experiment, theories.sm, bound.electroweak)
+    own = expected_events(response, experiment, bound.function, bound.values)
+    for component, a, b in zip(components, sm, own, strict=True):
+        component["events"] = {"sm": float(a), "theory": float(b)}
+    total = {"sm": float(sm.sum()), "theory": float(own.sum())}
+    tonne_years = None if exposure.years is None else exposure.target_mass * exposure.years
+    return {
+        "events": total,
+        "events_per_tonne_year": tonne_years and {name: events / tonne_years for name, events in total.items()},
+        "exposure": {
+            "target_mass_tonne": exposure.target_mass,
+            "amount": exposure.amount,
+            "amount_unit": exposure.amount_unit,
+            "years": exposure.years,
+            "status": exposure.status,
+        },
+    }
+
+
+def _channels(name: str, experiment: Experiment) -> list[dict[str, Any]]:
+    """Every open channel of every beam species; a terminal hears about each one when it is done."""
+    assert experiment.exposure is not None  # checked with the input
+    exposure = experiment.exposure
+    tonne_years = None if exposure.years is None else exposure.target_mass * exposure.years
+    found = []
+    for item in channel_rates(experiment, load_beams(name)):
+        if sys.stderr.isatty():
+            print(f"{item.flux}: {item.channel.name}", file=sys.stderr)
+        found.append(
+            {
+                "channel": item.channel.name,
+                "flux": item.flux,
+                "events": item.events,
+                "events_per_tonne_year": None if tonne_years is None else item.events / tonne_years,
+                "theory_budget": item.budget._asdict(),
+            }
+        )
+    return found
+
+
+def _event_lines(content: dict[str, Any], theory: str) -> list[str]:
+    events, exposure = content["events"], content["exposure"]
+    if events is None:
+        return []
+    years = "" if exposure["years"] is None else f" in {exposure['years']:g} years"
+    beam = f"{exposure['target_mass_tonne']:g} t, {exposure['amount']:g} {exposure['amount_unit']}{years}"
+    lines = [
+        f"events: SM {events['sm']:.4g}, {theory} {events['theory']:.4g} ({beam})",
+        f"exposure: {exposure['status']}",
+    ]
+    rate = content["events_per_tonne_year"]
+    if rate is not None:
+        lines.append(f"events per tonne and year: SM {rate['sm']:.4g}, {theory} {rate['theory']:.4g}")
+    if "channels" in content:
+        unit = "events" if rate is None else "events/(t yr)"
+        lines.append(f"Standard Model, all channels [{unit}]:")
+        lines += [
+            f"  {c['flux']:14} {c['channel']:24} {c['events'] if rate is None else c['events_per_tonne_year']:.4e}  "
+            f"{_budget_text(c['theory_budget'])}"
+            for c in content["channels"]
+        ]
+    return lines
+
+
+def _budget_text(budget: dict[str, float | None]) -> str:
+    """Relative errors in per cent."""
+    return ", ".join(f"{name} {100.0 * x:.3g} %" for name, x in budget.items() if x is not None) or "none given"
 
 
 def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, leptons: str, as_json: bool) -> None:

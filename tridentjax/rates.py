@@ -57,12 +57,14 @@ class Component(NamedTuple):
 class Response(eqx.Module):
     """Flux-averaged cross section per average target nucleus [cm^2], before couplings.
 
-    `structures` names the second axis of `weights`. `flux_integral` is the integrated flux of all species in
+    `structures` names the second axis of `weights`, `normalisation` is the factor of the normalisation nuisances
+    in the weights of each component. `flux_integral` is the integrated flux of all species in
     the unit of the tables (neutrinos/m^2/POT for absolute ones).
     """
 
     K2: Float[Array, " node"]
     weights: Float[Array, "component structure node"]
+    normalisation: Float[Array, " component"]
     flux_integral: Float[Array, ""]
     components: tuple[Component, ...] = eqx.field(static=True)
     channels: tuple[Channel, ...]
@@ -193,7 +195,7 @@ def flux_integral(flux: Flux, stretch: Scalar, tilt: Scalar) -> Float[Array, ""]
 def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa: B008 - immutable
     """Response of an experiment at given nuisances: fold_target, then fold_flux, for every component."""
     n = nuisances
-    rows, components, channels = [], [], []
+    rows, factors, components, channels = [], [], [], []
     for nucleus, fraction, regimes, densities in zip(
         chain.experiment.nuclei, chain.experiment.number_fractions, chain.regimes, chain.densities, strict=True
     ):
@@ -216,11 +218,20 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
                 if chain.selections is not None:
                     row, structures = _selected(row, structures, chain.selections[component])
                 rows.append(row)
+                factors.append(normalisation)
                 components.append(component)
                 channels.append(channel)
     total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
     K2 = next(iter(chain.kernels.values())).K2
-    return Response(K2, jnp.stack(rows) / total, total, tuple(components), tuple(channels), structures)
+    return Response(
+        K2,
+        jnp.stack(rows) / total,
+        jnp.asarray(factors, dtype=rows[0].dtype),
+        total,
+        tuple(components),
+        tuple(channels),
+        structures,
+    )
 
 
 def _selected(
@@ -262,6 +273,16 @@ def _couplings(response: Response, current: LeptonCurrent) -> Float[Array, "stru
 def rate_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
     """R = N/N_SM: same flux, target and sin^2 theta_W above and below."""
     return signal(response, theory, parameters).sum() / signal(response, sm, _electroweak(parameters)).sum()
+
+
+def measured_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
+    """N over the prediction of the Standard Model at nominal normalisations.
+
+    What an experiment quotes that divides by its prediction and leaves the error of the prediction out: here
+    the normalisation nuisances do not cancel. Flux shape, nucleus and sin^2 theta_W are those of N.
+    """
+    predicted = signal(response, sm, _electroweak(parameters)) / response.normalisation
+    return signal(response, theory, parameters).sum() / predicted.sum()
 
 
 def component_ratios(
