@@ -18,6 +18,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import beta
 
 from tridentjax.constants import ALPHA_EM, G_F, MASS_MU, MASS_TAU
 from tridentjax.quadrature import gauss_legendre
@@ -97,6 +98,43 @@ def loop_mixing(K2: Float[Array, "*node"]) -> Float[Array, "*node"]:
     y_K2 = jnp.asarray(K2)[..., None] * jnp.asarray(y).reshape((1,) * jnp.ndim(K2) + (-1,))
     logarithm = jnp.log((MASS_TAU**2 + y_K2) / (MASS_MU**2 + y_K2))
     return -ELECTRIC_CHARGE / (2.0 * jnp.pi**2) * (logarithm @ jnp.asarray(y * slope * weight))  # (3)
+
+
+def loop_mixing_timelike(q2: Float[Array, "*node"]) -> tuple[Float[Array, "*node"], Float[Array, "*node"]]:
+    """Real and imaginary part of the loop mixing chi/g at squared momentum q2 [GeV^2], as for a boson on its shell.
+
+    `loop_mixing` continued to q2 = -K2 > 0, m^2 - i0 in its logarithms, in closed form: with z = q2/m^2,
+    b = sqrt(1 - 4/z) and u = sqrt(4/z - 1),
+
+        chi/g = -(e/2 pi^2) [ln(m_tau^2/m_mu^2)/6 + L(z_tau) - L(z_mu)]                                  (4)
+        L(z) = int_0^1 dx x(1-x) ln[1 - x(1-x) z - i0] = [(1 + 2/z) F - 5/3 - 4/z]/6                      (5)
+        F = 2 u arccot(u)  (0 < z < 4),   F = b {ln[(1+b)^2 |z|/4] - i pi (z > 4)}  (z < 0 or z > 4)       (6)
+
+    and L = -sum_n B(n+2, n+2) z^n/n for |z| < 1. Its magnitude is what Araki et al., arXiv:1702.01497, use. Any
+    real q2; negative ones give `loop_mixing(-q2)` and no imaginary part. Differentiable; exactly at a threshold
+    q2 = 4 m^2, where the slope diverges like the root in (6), the term with the root is left out of the slope.
+    """
+    q2 = jnp.asarray(q2)
+    (real_mu, imaginary_mu), (real_tau, imaginary_tau) = (_loop_logarithm(q2 / m**2) for m in (MASS_MU, MASS_TAU))
+    strength = -ELECTRIC_CHARGE / (2.0 * jnp.pi**2)
+    real = jnp.log(MASS_TAU / MASS_MU) / 3.0 + real_tau - real_mu
+    return strength * real, strength * (imaginary_tau - imaginary_mu)  # (4)
+
+
+def _loop_logarithm(z: Float[Array, "*node"]) -> tuple[Float[Array, "*node"], Float[Array, "*node"]]:
+    small, bound, open_ = jnp.abs(z) < 1.0, (z >= 1.0) & (z < 4.0), (z > 4.0) | (z <= -1.0)
+    n = np.arange(30, 0, -1)
+    series = jnp.polyval(jnp.asarray(np.append(-beta(n + 2, n + 2) / n, 0.0)), jnp.where(small, z, 0.0), unroll=1)
+    within = jnp.where(bound, z, 2.0)
+    u = jnp.sqrt((4.0 - within) / within)
+    outside = jnp.where(open_, z, 8.0)
+    b = jnp.sqrt((outside - 4.0) / outside)
+    F = jnp.where(bound, 2.0 * u * (jnp.pi / 2.0 - jnp.arctan(u)), 0.0)
+    F = jnp.where(open_, b * jnp.log((1.0 + b) ** 2 * jnp.abs(outside) / 4.0), F)  # (6)
+    large = jnp.where(small, 1.0, z)
+    real = ((1.0 + 2.0 / large) * F - 5.0 / 3.0 - 4.0 / large) / 6.0  # (5)
+    imaginary = jnp.where(z > 4.0, -jnp.pi * (1.0 + 2.0 / large) * b / 6.0, 0.0)
+    return jnp.where(small, series, real), imaginary
 
 
 def _exchange(

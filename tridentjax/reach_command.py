@@ -1,0 +1,222 @@
+"""`tridentjax reach`: auxiliary and projected reach curves as a table and a figure."""
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import jax.numpy as jnp
+import numpy as np
+
+from tridentjax._version import __version__
+from tridentjax.arguments import emit, keep
+from tridentjax.belle2 import LABEL, Belle2Assumptions, photon_cross_section
+from tridentjax.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
+from tridentjax.faults import InputError, unknown
+from tridentjax.plots import DARK, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LARGEST_COUNT = 100_000
+_COUPLING = {"loop": "g", "tree": "epsilon"}
+_AXIS = {"loop": "$L_\\mu - L_\\tau$ coupling $g'$", "tree": "hypercharge mixing $\\epsilon$"}
+_MIXING = {
+    "loop": "mu and tau loops of L_mu - L_tau at q2 = mass^2; electron coupling e |chi|; the coupling is g'",
+    "tree": "kinetic mixing eps with hypercharge; electron coupling e eps cos theta_W; the coupling is eps",
+}
+
+
+def reach_belle2(
+    *,
+    mixing: str,
+    g: float | None,
+    masses: list[float],
+    mass_min: float | None,
+    mass_max: float | None,
+    points: int | None,
+    assumptions: dict[str, Any],
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Reach of e+ e- -> gamma Z' with an invisible Z' against its mass.
+
+    `assumptions` are fields of `Belle2Assumptions`.
+
+    Raises
+    ------
+    InputError : everything wrong with the options, at once.
+    """
+    faults = [] if mixing in get_args(Mixing) else [unknown("mixing", mixing, get_args(Mixing), "--mixing")]
+    if g is not None and mixing == "loop":
+        faults.append(f"--g {g:g}: with --mixing loop the curve is in g itself; leave --g out")
+    elif g is not None and not 0.0 < g <= LARGEST_COUPLING:
+        faults.append(f"--g {g:g}; allowed: above 0, up to {LARGEST_COUPLING:g}")
+    record = keep(faults, lambda: Belle2Assumptions(**assumptions))
+    mass = keep(faults, _masses, masses, mass_min, mass_max, points)
+    files = keep(faults, _files, out, force)
+    if out is not None and out.suffix != ".csv":
+        keep(faults, pyplot)
+    if faults:
+        raise InputError(faults)
+    limit = signal_upper_limit(record.confidence_level, record.background, statistic=record.statistic)
+    kind: Mixing = "loop" if mixing == "loop" else "tree"
+    coupling = np.asarray(expected_reach(kind, jnp.asarray(mass), record, g))
+    curve = _curve(mass, coupling, limit, record)
+    stated = _stated(mixing, g, record, limit)
+    title = f"Belle II, e+ e- -> gamma Z' (invisible), {mixing} mixing: {LABEL}"
+    for path in files:
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        if path.suffix == ".csv":
+            _write_csv(temporary, curve, title, _COUPLING[mixing], stated)
+        else:
+            figure = plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title)
+            figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+        os.replace(temporary, path)
+    content = {
+        "label": LABEL,
+        "mixing": mixing,
+        "coupling_name": _COUPLING[mixing],
+        "curve": curve,
+        "assumptions": stated,
+        "files": [str(path) for path in files],
+    }
+    lines = [title, *(_assumption_line(name, item) for name, item in stated.items())]
+    lines += [_line(point, _COUPLING[mixing]) for point in curve]
+    emit(content, as_json, "\n".join([*lines, *(f"wrote {path}" for path in content["files"])]))
+
+
+def plot_reach(mass: np.ndarray, coupling: np.ndarray, axis: str, legend: str, title: str) -> "Figure":
+    """Reach in a coupling against the mass [GeV]; NaN leaves a gap, or the end of the curve."""
+    figure, axes = pyplot().subplots(figsize=(6.8, 4.8), layout="constrained")
+    lone = "o" if np.isfinite(coupling).sum() == 1 else ""
+    order = np.argsort(mass)
+    axes.plot(mass[order], coupling[order], color=DARK, marker=lone, label=legend)
+    if np.isfinite(coupling).any():
+        axes.set(xscale="log", yscale="log")
+    axes.set(xlabel="$m_{Z'}$ [GeV]", ylabel=axis, xlim=(mass.min() / 1.05, mass.max() * 1.05))
+    axes.set_title(title.replace("e+ e- -> gamma Z' (invisible)", r"$e^+e^-\to\gamma Z'$ (invisible)"), fontsize=9)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _masses(masses: list[float], low: float | None, high: float | None, points: int | None) -> np.ndarray:
+    """The masses that are given, or a grid in their logarithm."""
+    faults = [f"--mass {x:g}; allowed: positive and finite [GeV]" for x in masses if not 0.0 < x < math.inf]
+    if masses and not low is high is points is None:
+        faults.append("give either --mass or a grid of --mass-min, --mass-max, --points, not both")
+    low, high = 1e-3 if low is None else low, 10.5 if high is None else high
+    count = 101 if points is None else points
+    if not 0.0 < low < high < math.inf:
+        faults.append(f"--mass-min {low:g} --mass-max {high:g}; allowed: positive, finite, the first below the second")
+    if not 2 <= count <= _LARGEST_COUNT:
+        faults.append(f"--points {count}; allowed: 2 to {_LARGEST_COUNT}")
+    if faults:
+        raise InputError(faults)
+    return np.asarray(masses) if masses else np.geomspace(low, high, count)
+
+
+def _files(out: Path | None, force: bool) -> list[Path]:
+    """A table alone, or a table beside its figure."""
+    if out is None:
+        return []
+    faults = []
+    if out.suffix not in (".csv", ".png", ".pdf", ".svg"):
+        faults.append(f"--out {out}; allowed: a table .csv, or a figure .png, .pdf, .svg with its table beside it")
+    files = list(dict.fromkeys([out.with_suffix(".csv"), out])) if out.name else []
+    if not out.parent.is_dir():
+        faults.append(f"--out {out}: folder {out.parent} does not exist; make it")
+    faults += [f"--out: {path} exists; add --force to replace it" for path in files if path.exists() and not force]
+    if faults:
+        raise InputError(faults)
+    return files
+
+
+def _curve(mass: np.ndarray, coupling: np.ndarray, limit: float, record: Belle2Assumptions) -> list[dict[str, Any]]:
+    """One entry a mass; null and a reason where no coupling is reached."""
+    cross_section = np.asarray(photon_cross_section(jnp.asarray(mass), record))
+    root_s = math.sqrt(record.s)
+    curve = []
+    for m, c, sigma in zip(map(float, mass), map(float, coupling), cross_section, strict=True):
+        reason = None
+        if m >= root_s:
+            reason = f"mass at or above sqrt(s) = {root_s:.4f} GeV"
+        elif sigma == 0.0:
+            reason = "no photon inside the angles has an energy inside the cuts"
+        elif math.isnan(c):
+            reason = f"fewer than {limit:.4g} signal events at every coupling up to {LARGEST_COUPLING:g}"
+        reached = reason is None
+        curve.append(
+            {
+                "mass": m,
+                "coupling": c if reached else None,
+                "events_per_coupling2": limit / c**2 if reached else None,
+                "reason": reason,
+            }
+        )
+    return curve
+
+
+def _stated(mixing: str, g: float | None, a: Belle2Assumptions, limit: float) -> dict[str, dict[str, Any]]:
+    """Everything the curve rests on, each with its unit and what it means."""
+    optimistic = "optimistic: multi-photon background is not in arXiv:1701.00156"
+    median = "median of the limits expected from background alone"
+    invisible = {"loop": "L_mu - L_tau with the loop", "tree": "L_mu - L_tau, g >> e eps"}[mixing]
+    rows: dict[str, tuple[Any, str, str]] = {
+        "mixing": (mixing, "", _MIXING[mixing]),
+        "invisible_branching_ratio": ("model", "", f"{invisible}: neutrinos over neutrinos and leptons; no hadrons"),
+        "luminosity": (a.luminosity, "ab^-1", "50 is the goal in arXiv:1701.00156"),
+        "efficiency": (a.efficiency, "", "beyond the cuts" + ("; optimistic" if a.efficiency == 1.0 else "")),
+        "background": (a.background, "events", "in the whole window" + ("" if a.background else f"; {optimistic}")),
+        "confidence_level": (a.confidence_level, "", "of the upper limit on the signal count"),
+        "statistic": (a.statistic, "", f"Poisson counts; {median}"),
+        "signal_upper_limit": (limit, "events", "signal count at which the coupling is read off"),
+        "electron_energy": (a.electron_energy, "GeV", "beam, laboratory"),
+        "positron_energy": (a.positron_energy, "GeV", "beam, laboratory"),
+        "min_energy": (a.min_energy, "GeV", "photon, laboratory"),
+        "max_energy": (a.max_energy, "GeV", "photon, laboratory; null: open"),
+        "min_angle": (a.min_angle, "deg", "photon to the electron beam, laboratory"),
+        "max_angle": (a.max_angle, "deg", "photon to the electron beam, laboratory"),
+    }
+    if g is not None:
+        rows["g"] = (g, "", "L_mu - L_tau coupling at which eps is read off")
+        rows["invisible_branching_ratio"] = ("model", "", "L_mu - L_tau at the given g with eps; no hadrons")
+    return {name: {"value": value, "unit": unit, "note": note} for name, (value, unit, note) in rows.items()}
+
+
+def _legend(a: Belle2Assumptions, limit: float) -> str:
+    name = {"cls": "CLs", "classical": "classical"}[a.statistic]
+    return (
+        f"expected {100.0 * a.confidence_level:g} % CL upper limit ({name}): {limit:.3g} events\n"
+        f"{a.luminosity:g} ab$^{{-1}}$, background {a.background:g}, efficiency {a.efficiency:g}"
+    )
+
+
+def _write_csv(
+    path: Path, curve: list[dict[str, Any]], title: str, coupling: str, stated: dict[str, dict[str, Any]]
+) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(f"# {title}; tridentjax {__version__}\n")
+        stream.writelines(f"# {_assumption_line(name, item).strip()}\n" for name, item in stated.items())
+        stream.write(f"# mass = GeV, {coupling} = 1; empty where there is no reach, reason says why\n")
+        writer = csv.writer(stream)
+        writer.writerow(["mass", coupling, "events_per_coupling2", "reason"])
+        for point in curve:
+            numbers = [point[name] for name in ("mass", "coupling", "events_per_coupling2")]
+            writer.writerow(["" if x is None else repr(x) for x in numbers] + [point["reason"] or ""])
+
+
+def _assumption_line(name: str, item: dict[str, Any]) -> str:
+    shown = "none" if item["value"] is None else item["value"]
+    return f"  {name} = {' '.join(filter(None, (f'{shown}', item['unit'])))} ({item['note']})"
+
+
+def _line(point: dict[str, Any], name: str) -> str:
+    if point["coupling"] is None:
+        return f"m = {point['mass']:<10.5g} GeV  no reach: {point['reason']}"
+    return (
+        f"m = {point['mass']:<10.5g} GeV  {name} = {point['coupling']:.4e}  "
+        f"events/{name}^2 = {point['events_per_coupling2']:.4e}"
+    )
