@@ -125,9 +125,15 @@ def test_unknown_config_has_a_suggestion():
         ),
         ("params.mass={value: [1.0, 1e-4], unit: GeV}", r"params\.mass reaches 0\.0001 GeV"),
         ("experiments=[ccfr, cfr]", "unknown experiment 'cfr'; did you mean 'ccfr'"),
-        ("experiments=[ccfr, ccfr]", "names one twice"),
-        ("experiments=[nutev, nutev_1998]", "nutev and nutev_1998 are the same data; keep one"),
-        ("experiments=[charm2, charm2_0p64]", "charm2 and charm2_0p64 are the same data"),
+        ("experiments=[ccfr, ccfr]", "experiments: ccfr is named twice"),
+        (
+            "experiments=[nutev, nutev_1998]",
+            "nutev and nutev_1998 are variants of the same data .*count twice; keep one",
+        ),
+        (
+            "experiments=[charm2, charm2_0p64]",
+            r"charm2 and charm2_0p64 are variants of the same data \(CHARM-II 1990\)",
+        ),
         ("sampler.edge=h", "sampler.edge = 'h'; allowed: a parameter with a uniform or loguniform prior"),
         ("sampler.edge=g", "give both edge and along"),
         ("nuisances={flux_tlit: false}", r"nuisances\.flux_tlit: no experiment of this run has it; it has .*flux_tilt"),

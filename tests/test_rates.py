@@ -162,7 +162,8 @@ def test_ratio_grows_with_coupling_and_falls_with_mass():
 
 @pytest.mark.parametrize("name", ["ccfr", "charm2", "nutev"])
 def test_live_fold_equals_precomputed_fold(name):
-    traced, fixed = live(name)(GENERIC), fold(chain(name), Nuisances(*(float(x) for x in GENERIC)))
+    fixed = fold(chain(name), Nuisances(*(float(x) for x in GENERIC)))  # builds the chain outside of any trace
+    traced = live(name)(GENERIC)
     np.testing.assert_allclose(traced.weights, fixed.weights, rtol=1e-10, atol=1e-12 * float(fixed.weights.max()))
     np.testing.assert_allclose(traced.flux_integral, fixed.flux_integral, rtol=1e-12)
     point = (jnp.asarray(0.07), jnp.asarray(1.3e-3))

@@ -181,17 +181,20 @@ def rate(
     experiment: str,
     theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
     settings: Settings = [],  # noqa: B006
+    all_channels: Annotated[
+        bool, typer.Option("--all-channels", help="Also every beam species into every open pair of leptons (SM).")
+    ] = False,
     json: Json = False,
     device: Device = "",
 ) -> None:
-    """Flux-averaged prediction of one experiment: rate ratio to the SM, shares, cross section.
+    """Flux-averaged prediction of one experiment: rate ratio to the SM, shares, cross section, events.
 
     Example: tridentjax rate ccfr --theory zprime --set mass=0.1 --set g=1e-3
     """
     cli_support.start_jax(device)
     from tridentjax import rate_command
 
-    rate_command.rate(experiment, theory, settings, json)
+    rate_command.rate(experiment, theory, settings, all_channels, json)
 
 
 @app.command()
@@ -218,6 +221,9 @@ def couplings(
 
 
 app.command()(cli_inference.sample)
+app.command()(cli_inference.contour)
+app.command()(cli_inference.compare)
+app.add_typer(cli_inference.reach, name="reach")
 
 
 def main() -> None:

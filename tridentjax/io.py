@@ -28,15 +28,15 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write plain data as YAML 1.2."""
+def write_yaml(path: Path, *documents: dict[str, Any]) -> None:
+    """Write plain data as YAML 1.2, one document or several."""
     from ruamel.yaml import YAML
 
     stream = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(content, stream)
+    yaml.dump_all(documents, stream)
     write_text(path, stream.getvalue())
 
 

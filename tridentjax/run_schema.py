@@ -13,6 +13,7 @@ def _number(value: Any) -> Any:
     return value
 
 
+StatisticName = Literal["gaussian", "profile", "cls", "cls_toys", "bayesian"]
 Number = Annotated[FiniteFloat, BeforeValidator(_number)]
 
 
@@ -81,6 +82,102 @@ class SamplerSpec(Strict):
     ess: Annotated[int, Field(ge=10)] = 400
 
 
+class RaysSpec(Strict):
+    """Rays that leave a point (`origin`, values of x and y), `radius` prior ranges long; else lines of constant x."""
+
+    origin: dict[str, Number]
+    radius: Positive = 1.0
+
+
+class OverlaySpec(Strict):
+    """A curve to draw beside the contour: a table of (x, y) with its units, or a packaged analytic `band`.
+
+    `x` and `y` are column names of a CSV with a header line, or numbers from 1 for one without.
+    """
+
+    label: str
+    file: str | None = None
+    band: Literal["muon_g_minus_2"] | None = None
+    x: str | int = 1
+    y: str | int = 2
+    x_unit: str | None = None
+    y_unit: str | None = None
+
+    @model_validator(mode="after")
+    def _file_or_band(self) -> "OverlaySpec":
+        if (self.file is None) == (self.band is None):
+            raise ValueError("give exactly one of file and band")
+        missing = [key for key in ("x_unit", "y_unit") if self.file is not None and getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} missing: the unit of a table cannot be guessed")
+        return self
+
+
+class ContourSpec(Strict):
+    """What `contour` draws: region of (x, y) allowed at a confidence level by one or several statistics."""
+
+    x: str
+    y: str
+    statistics: Annotated[list[StatisticName], Field(min_length=1)] = ["gaussian"]
+    confidence_level: Annotated[FiniteFloat, Field(gt=0.0, lt=1.0)] = 0.95
+    parameters_of_interest: Literal[1, 2] = 1
+    combine: bool = True
+    points: Annotated[int, Field(ge=3, le=10_000)] = 60
+    samples: Annotated[int, Field(ge=8, le=4096)] = 64
+    refinements: Annotated[int, Field(ge=0, le=10)] = 4
+    toys: Annotated[int, Field(ge=100)] = 2000
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    rays: RaysSpec | None = None
+    at: dict[str, Number] = {}
+    overlays: list[OverlaySpec] = []
+
+
+class CorrelationSpec(Strict):
+    """Correlation matrix of the priors of named nuisances."""
+
+    nuisances: Annotated[list[str], Field(min_length=2)]
+    matrix: list[list[Number]]
+
+    @model_validator(mode="after")
+    def _positive_definite(self) -> "CorrelationSpec":
+        size = len(self.nuisances)
+        if len(self.matrix) != size or any(len(row) != size for row in self.matrix):
+            raise ValueError(f"the matrix of {size} nuisances needs {size} rows of {size} numbers")
+        if len(set(self.nuisances)) < size:
+            raise ValueError(f"nuisances {', '.join(self.nuisances)} name one twice")
+        for i, row in enumerate(self.matrix):
+            if row[i] != 1.0 or any(abs(row[j] - self.matrix[j][i]) > 1e-12 for j in range(size)):
+                raise ValueError("a correlation matrix is symmetric with 1 on its diagonal")
+        import numpy as np
+
+        smallest = float(np.linalg.eigvalsh(np.asarray(self.matrix)).min())
+        if smallest <= 1e-12:
+            raise ValueError(
+                f"the correlation matrix is not positive definite (smallest eigenvalue {smallest:.4g}); "
+                "make the correlations smaller or consistent with each other"
+            )
+        return self
+
+
+class Belle2Spec(Strict):
+    """Assumptions of the Belle-II term; those left out are the defaults of `belle2.Belle2Assumptions`."""
+
+    luminosity: Positive | None = None
+    efficiency: Positive | None = None
+    background: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
+    observed: Annotated[int, Field(ge=0)] | None = None
+    min_energy: Positive | None = None
+    max_energy: Positive | None = None
+    min_angle: Positive | None = None
+    max_angle: Positive | None = None
+
+
+class AuxiliarySpec(Strict):
+    """Terms of the likelihood that are no trident measurements; none unless they are named here."""
+
+    belle2: Belle2Spec | None = None
+
+
 class OutputSpec(Strict):
     """Where a run goes and whether figures are drawn."""
 
@@ -97,5 +194,8 @@ class RunSpec(Strict):
     experiments: Annotated[list[str], Field(min_length=1)]
     params: dict[str, ParameterSpec]
     nuisances: dict[str, NuisanceSpec | Literal[False]] | Literal[False] | None = None
+    correlations: list[CorrelationSpec] = []
     sampler: SamplerSpec = SamplerSpec()
+    auxiliary: AuxiliarySpec | None = None
+    contour: ContourSpec | None = None
     output: OutputSpec = OutputSpec()

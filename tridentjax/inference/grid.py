@@ -6,11 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 from scipy.special import ndtri
 
 from tridentjax.inference.model import Model
 from tridentjax.quadrature import sobol_rule
+from tridentjax.rates import Response
 
 
 class GridPosterior(NamedTuple):
@@ -40,6 +42,68 @@ class GridPosterior(NamedTuple):
         return float(ordered[np.searchsorted(np.cumsum(ordered), mass)])
 
 
+class Marginal(eqx.Module):
+    """The likelihood with every nuisance integrated out, as a function of the parameters of a theory.
+
+    ln (1/N) sum_d L(theta, nu_d) over a Sobol sample nu_d of the priors of the nuisances (the nominal point alone
+    if there are none). Responses are folded once, so a point costs one contraction a draw.
+    """
+
+    model: Model
+    values: dict[str, Float[Array, " draw"]]
+    responses: tuple[Response, ...]
+
+    def __call__(self, point: dict[str, Float[Array, ""]]) -> Float[Array, ""]:
+        """Log of the integrated likelihood; differentiable in `point`."""
+
+        def one(values: dict[str, Float[Array, ""]], responses: tuple[Response, ...]) -> Float[Array, ""]:
+            return self.model.log_likelihood({**values, **point}, responses)
+
+        draws = jax.vmap(one)(self.values, self.responses)
+        return logsumexp(draws) - jnp.log(draws.size)
+
+
+def integrate_nuisances(model: Model, draws: int = 128) -> Marginal:
+    """Fold the responses for a quasi-random sample of the nuisances."""
+    count = draws if model.nuisances else 1
+    unit = np.asarray(sobol_rule(count, max(len(model.nuisances), 1), seed=1).nodes)[:, : len(model.nuisances)]
+    z = jnp.asarray(ndtri(np.clip(unit, 1e-12, 1.0 - 1e-12)))
+
+    @eqx.filter_jit
+    def folded(model: Model, z: Float[Array, "draw nuisance"]):  # type: ignore[no-untyped-def]
+        def one(row: Float[Array, " nuisance"]):  # type: ignore[no-untyped-def]
+            values = model.nuisance_values(row)
+            return values, model.responses(values)
+
+        return jax.lax.map(one, z)
+
+    values, responses = folded(model, z)
+    return Marginal(model, values, responses)
+
+
+def prior_axes(model: Model, names: tuple[str, str], cells: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of equal cells in the flat coordinates of two priors."""
+
+    def centres(name: str, count: int) -> np.ndarray:
+        low, high = (float(x) for x in model.priors[name].flat_range())
+        return np.asarray(
+            model.priors[name].from_flat(jnp.asarray(low + (high - low) * (np.arange(count) + 0.5) / count))
+        )
+
+    return centres(names[0], cells[0]), centres(names[1], cells[1])
+
+
+def log_marginals(marginal: Marginal, names: tuple[str, str], axes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Log of the integrated likelihood on a grid (first, second)."""
+    first, second = (jnp.asarray(grid.ravel()) for grid in np.meshgrid(*axes, indexing="ij"))
+
+    @eqx.filter_jit
+    def evaluate(marginal: Marginal, points: tuple[Float[Array, " cell"], ...]) -> Float[Array, " cell"]:
+        return jax.lax.map(lambda pair: marginal(dict(zip(names, pair, strict=True))), points, batch_size=256)
+
+    return np.asarray(evaluate(marginal, (first, second))).reshape(len(axes[0]), len(axes[1]))
+
+
 def grid_posterior(
     model: Model, names: tuple[str, str], cells: tuple[int, int] = (120, 160), nuisance_points: int = 128
 ) -> GridPosterior:
@@ -56,32 +120,7 @@ def grid_posterior(
         raise ValueError(
             f"grid_posterior needs two loguniform parameters, {names}; the model has {tuple(model.priors)}"
         )
-    axes = []
-    for name, count in zip(names, cells, strict=True):
-        low, high = (float(x) for x in model.priors[name].flat_range())
-        axes.append(np.exp(low + (high - low) * (np.arange(count) + 0.5) / count))
-    first, second = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
-    nuisances = tuple(model.nuisances)
-    count = nuisance_points if nuisances else 1
-    unit = np.asarray(sobol_rule(count, max(len(nuisances), 1), seed=1).nodes)
-    normals = jnp.asarray(ndtri(np.clip(unit, 1e-12, 1.0 - 1e-12)))
-
-    @eqx.filter_jit
-    def likelihoods(model: Model, points: tuple[Float[Array, " cell"], ...], normals: Float[Array, "draw nuisance"]):  # type: ignore[no-untyped-def]
-        def one_draw(
-            total: Float[Array, " cell"], normal: Float[Array, " nuisance"]
-        ) -> tuple[Float[Array, " cell"], None]:
-            full = jnp.concatenate([jnp.zeros(len(model.priors)), normal[: len(nuisances)]])
-            values, _ = model.parameters(full)
-            values = {name: values[name] for name in nuisances}
-            responses = model.responses(values)
-
-            def cell(pair: tuple[Float[Array, ""], ...]) -> Float[Array, ""]:
-                return model.log_likelihood({**values, names[0]: pair[0], names[1]: pair[1]}, responses)
-
-            return total + jnp.exp(jax.lax.map(cell, points, batch_size=4096)), None
-
-        return jax.lax.scan(one_draw, jnp.zeros(points[0].shape), normals)[0]
-
-    total = np.asarray(likelihoods(model, (jnp.asarray(first), jnp.asarray(second)), normals)).reshape(cells)
-    return GridPosterior(names, axes[0], axes[1], total / total.sum())
+    axes = prior_axes(model, names, cells)
+    logs = log_marginals(integrate_nuisances(model, nuisance_points), names, axes)
+    density = np.exp(logs - logs.max())
+    return GridPosterior(names, *axes, density / density.sum())

@@ -1,5 +1,6 @@
 """The statistical model: theory parameters, live nuisances and the likelihood of several experiments."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,28 +11,42 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Bool, Float
 
 from tridentjax._types import Scalar
+from tridentjax.belle2 import Belle2Assumptions, belle2_log_likelihood
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import FLAVOURS
-from tridentjax.experiment import Experiment, Nuisance
+from tridentjax.experiment import Experiment
 from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.likelihood import log_likelihood, normal_log_density
-from tridentjax.rates import Chain, Nuisances, Response, fold, rate_ratio
+from tridentjax.measurement import Nuisance
+from tridentjax.rates import Chain, Nuisances, Response, fold, measured_ratio, rate_ratio
+from tridentjax.response_expansion import Expanded, expand_response
 from tridentjax.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
 
 PRIOR_DRAWS = 1000
 
 
 class Model(eqx.Module):
-    """Everything a sampler needs: z (unit normals) -> physical parameters -> log-likelihood."""
+    """Everything a sampler needs: z (unit normals) -> physical parameters -> log-likelihood.
+
+    `parts` names, for each experiment, the nuisance that plays each part (`nuclear_radius`, ...) in it.
+    `expanded` replaces the kernels of the chains by polynomials of the nuisances, see `expand_model`.
+    `auxiliary` is an e+e- term beside the trident measurements, `choices` are the words of the theory.
+    `correlation` is the Cholesky factor of the correlation matrix of the nuisances, None if they are independent.
+    """
 
     chains: tuple[Chain, ...]
     priors: dict[str, Prior]
     fixed: dict[str, Float[Array, "*tower"]]
     nuisances: dict[str, Nuisance]
     edge: Edge | None
+    expanded: tuple[Expanded, ...] | None
+    correlation: Float[Array, "nuisance nuisance"] | None
+    auxiliary: Belle2Assumptions | None
     theory: TheoryFunction = eqx.field(static=True)
     derive: Callable[[Parameters], dict[str, Scalar]] = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+    parts: tuple[dict[str, str], ...] = eqx.field(static=True)
+    choices: dict[str, Any] = eqx.field(static=True)
     units: dict[str, str] = eqx.field(static=True)
     latex: dict[str, str] = eqx.field(static=True)
 
@@ -51,14 +66,36 @@ class Model(eqx.Module):
             wall = edge.wall(along, jnp.log(other) if along.kind == "loguniform" else other)
             t, log_jacobian = edge.from_normal(position[edge.parameter], wall, self.priors[edge.parameter])
             values[edge.parameter] = self.priors[edge.parameter].from_flat(t)
-        for name, nuisance in self.nuisances.items():
-            shift = nuisance.width * position[name]
+        own = jnp.stack([position[name] for name in self.nuisances]) if self.nuisances else jnp.zeros(0)
+        return values | self.nuisance_values(own), log_jacobian
+
+    def nuisance_values(self, z: Float[Array, " nuisance"]) -> dict[str, Float[Array, ""]]:
+        """Physical values of the nuisances, in their order, at z in units of their widths; correlated if declared."""
+        scaled = z if self.correlation is None else self.correlation @ z
+        values = {}
+        for i, (name, nuisance) in enumerate(self.nuisances.items()):
+            shift = nuisance.width * scaled[i]
             values[name] = jnp.exp(shift) if nuisance.log else _centre(name, self) + shift
-        return values, log_jacobian
+        return values
+
+    @property
+    def profiled(self) -> tuple[str, ...]:
+        """Nuisances that a profile likelihood searches; backgrounds, the last ones, it finds in closed form."""
+        return tuple(name for name in self.nuisances if not name.startswith("background_"))
+
+    def ratios_at(
+        self, values: dict[str, Float[Array, ""]], z: Float[Array, " profiled"]
+    ) -> Float[Array, " experiment"]:
+        """Rate ratios at parameters of the theory and z of the profiled nuisances."""
+        nuisances = self.nuisance_values(jnp.concatenate([z, jnp.zeros(len(self.nuisances) - z.size)]))
+        return self.rate_ratios({**{name: nuisances[name] for name in self.profiled}, **values})
 
     def responses(self, values: dict[str, Float[Array, ""]]) -> tuple[Response, ...]:
         """Responses of all experiments at the nuisances among `values`."""
-        return tuple(fold(chain, _nuisances(chain.experiment.name, values)) for chain in self.chains)
+        nuisances = [_nuisances(part, values) for part in self.parts]
+        if self.expanded is not None:
+            return tuple(expanded.fold(n) for expanded, n in zip(self.expanded, nuisances, strict=True))
+        return tuple(fold(chain, n) for chain, n in zip(self.chains, nuisances, strict=True))
 
     def rate_ratios(
         self, values: dict[str, Float[Array, ""]], responses: tuple[Response, ...] | None = None
@@ -66,20 +103,35 @@ class Model(eqx.Module):
         """Predicted rate ratio of every experiment."""
         responses = self.responses(values) if responses is None else responses
         physics = {**self.fixed, **values}
-        return jnp.stack([rate_ratio(response, self.theory, physics) for response in responses])
+        ratios = []
+        for chain, response in zip(self.chains, responses, strict=True):
+            # a quoted error that contains that of the prediction must not get it twice
+            quoted = rate_ratio if chain.experiment.measurement.includes_theory_error else measured_ratio
+            ratios.append(quoted(response, self.theory, physics))
+        return jnp.stack(ratios)
 
     def log_likelihood(
         self, values: dict[str, Float[Array, ""]], responses: tuple[Response, ...] | None = None
     ) -> Float[Array, ""]:
-        """Sum over experiments at physical parameter values; backgrounds not in `values` are profiled."""
+        """Sum over experiments at physical parameter values, with the auxiliary term if there is one.
+
+        Backgrounds not in `values` are profiled.
+        """
         ratios = self.rate_ratios(values, responses)
-        return jnp.stack(
+        trident = jnp.stack(
             [
                 log_likelihood(chain.experiment.measurement, ratios[i], values.get(f"background_{name}"))
                 - _background_prior(chain.experiment, values)
                 for i, (name, chain) in enumerate(zip(self.experiments, self.chains, strict=True))
             ]
         ).sum()
+        return trident + self.auxiliary_log_likelihood(values)
+
+    def auxiliary_log_likelihood(self, values: dict[str, Float[Array, ""]]) -> Scalar:
+        """Log-likelihood of the auxiliary reach; 0 unless the config asks for it."""
+        if self.auxiliary is None:
+            return 0.0
+        return belle2_log_likelihood({**self.choices, **self.fixed, **values}, self.auxiliary)
 
     def derived(self, values: dict[str, Float[Array, ""]]) -> dict[str, Scalar]:
         """Quantities of the theory, and the shift of (g_V, g_A) at K2 = 0 in the channel of the first beam."""
@@ -108,6 +160,11 @@ class Model(eqx.Module):
         """Log of posterior over unit-normal reference: log-likelihood plus log-Jacobian."""
         values, log_jacobian = self.parameters(z)
         return self.log_likelihood(values) + log_jacobian
+
+
+def expand_model(model: Model) -> Model:
+    """The same model with expanded responses: for fits and toys by the thousand, not for final numbers."""
+    return dataclasses.replace(model, expanded=tuple(expand_response(chain) for chain in model.chains))
 
 
 def count_undefined(model: Model) -> int:
@@ -143,10 +200,7 @@ def _background_prior(experiment: Experiment, values: dict[str, Float[Array, ""]
     return normal_log_density(m.background, background, m.background_uncertainty)
 
 
-def _nuisances(experiment: str, values: dict[str, Float[Array, ""]]) -> Nuisances:
-    found: dict[str, Any] = {}
-    for field in Nuisances._fields:
-        for name in (field, f"{field}_{experiment}"):
-            if name in values:
-                found[field] = values[name]
+def _nuisances(part: dict[str, str], values: dict[str, Float[Array, ""]]) -> Nuisances:
+    """What acts inside one chain: the nuisance that plays each part, or a parameter of the part's own name."""
+    found = {field: values[part.get(field, field)] for field in Nuisances._fields if part.get(field, field) in values}
     return Nuisances(**found)

@@ -1,7 +1,7 @@
 """From a config to a model: experiments, priors, nuisances and the sampler's coordinates, all checked."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,20 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from tridentjax.belle2 import Belle2Assumptions
 from tridentjax.catalogue import find_theory
 from tridentjax.cross_section import has_scalars
-from tridentjax.experiment import Experiment, Nuisance, load_experiment
-from tridentjax.faults import InputError
+from tridentjax.event_rates import complete
+from tridentjax.experiment import Experiment, load_experiment
+from tridentjax.faults import InputError, unknown
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
 from tridentjax.kernel import SMALLEST_MEDIATOR_MASS
+from tridentjax.measurement import Nuisance
 from tridentjax.quadrature import chebyshev_nodes
-from tridentjax.rates import Response, prepare
+from tridentjax.rates import Chain, Response, prepare
 from tridentjax.run_schema import PriorSpec, RunSpec
-from tridentjax.theory_input import Range, bind_theory, theory_faults
+from tridentjax.theory_input import BoundTheory, Range, bind_theory, theory_faults
 
 _EDGE_NODES = 24
-_SAME_DATA = ({"nutev", "nutev_1998"}, {"charm2", "charm2_0p64"})
 
 
 def make_model(spec: RunSpec) -> Model:
@@ -35,28 +37,32 @@ def make_model(spec: RunSpec) -> Model:
     """
     experiments, faults = _experiments(spec)
     priors = _priors(spec)
-    nuisances, nuisance_faults = _live_nuisances(spec, experiments)
-    faults = _parameter_faults(spec) + faults + nuisance_faults + _sampler_faults(spec, priors)
+    nuisances, parts, nuisance_faults = _live_nuisances(spec, experiments)
+    nuisances = {name: nuisance for name, nuisance in nuisances.items() if name not in spec.params}
+    correlation, correlation_faults = _correlation(spec, nuisances)
+    faults = _parameter_faults(spec) + faults + nuisance_faults + correlation_faults + _sampler_faults(spec, priors)
+    faults += _auxiliary_faults(spec)
     if faults:
         raise InputError(faults)
-    nuisances = {name: nuisance for name, nuisance in nuisances.items() if name not in spec.params}
     bound = bind_theory(spec.theory, _given(spec), "params")
     units = {name: parameter.unit for name, parameter in spec.params.items() if name not in bound.choices}
     units |= {name: "events" if name.startswith("background") else "1" for name in nuisances}
     units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
     anywhere = {name: jnp.ones(()) for name in priors} | bound.values
     model = Model(
-        tuple(
-            prepare(experiment, scalar=has_scalars(bound.function, anywhere, experiment.channel(experiment.fluxes[0])))
-            for experiment in experiments
-        ),
+        tuple(_chain(experiment, bound, anywhere) for experiment in experiments),
         priors,
         bound.values,
         nuisances,
         None,
+        None,
+        None if correlation is None else jnp.asarray(correlation),
+        _auxiliary(spec),
         bound.function,
         bound.derive,
         (*priors, *nuisances),
+        parts,
+        bound.choices,
         units,
         {name: parameter.latex or name for name, parameter in spec.params.items()},
     )
@@ -66,6 +72,12 @@ def make_model(spec: RunSpec) -> Model:
     return eqx.tree_at(lambda m: m.edge, model, edge, is_leaf=lambda x: x is None)
 
 
+def _chain(experiment: Experiment, bound: BoundTheory, anywhere: dict[str, Any]) -> Chain:
+    """Kernels of an experiment; a count that its file leaves to the flux is computed."""
+    channel = experiment.channel(experiment.fluxes[0])
+    return complete(prepare(experiment, scalar=has_scalars(bound.function, anywhere, channel)))
+
+
 def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
     experiments, faults = [], []
     for name in spec.experiments:
@@ -73,12 +85,16 @@ def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
             experiments.append(load_experiment(name))
         except InputError as error:
             faults += [f"experiments: {fault}" for fault in error.faults]
-    names = {experiment.name for experiment in experiments}
-    faults += [
-        f"experiments: {' and '.join(sorted(pair))} are the same data; keep one" for pair in _SAME_DATA if pair <= names
-    ]
-    if len(names) < len(experiments):
-        faults.append(f"experiments: {', '.join(spec.experiments)} names one twice")
+    by_data: dict[str, list[str]] = {}
+    for experiment in experiments:
+        by_data.setdefault(experiment.data_set, []).append(experiment.name)
+    for data_set, names in by_data.items():
+        if len(set(names)) > 1:
+            faults.append(
+                f"experiments: {' and '.join(sorted(set(names)))} are variants of the same data ({data_set}), which "
+                "would count twice; keep one"
+            )
+        faults += [f"experiments: {name} is named twice" for name in sorted(set(names)) if names.count(name) > 1]
     return experiments, faults
 
 
@@ -136,45 +152,109 @@ def _sampler_faults(spec: RunSpec, priors: dict[str, Prior]) -> list[str]:
     return faults
 
 
-class _Nuisance(NamedTuple):
-    name: str
-    nuisance: Nuisance
+def _auxiliary(spec: RunSpec) -> Belle2Assumptions | None:
+    if spec.auxiliary is None or spec.auxiliary.belle2 is None:
+        return None
+    return Belle2Assumptions(**spec.auxiliary.belle2.model_dump(exclude_none=True))
 
 
-def _live_nuisances(spec: RunSpec, experiments: list[Experiment]) -> tuple[dict[str, Nuisance], list[str]]:
-    """Nuisances of all experiments: flux and background ones per experiment, the rest shared."""
-    if spec.nuisances is False:
-        return {}, []
+def _auxiliary_faults(spec: RunSpec) -> list[str]:
+    """An e+e- term needs a boson that couples to electrons."""
+    try:
+        if _auxiliary(spec) is None:
+            return []
+    except InputError as error:
+        return [f"auxiliary.belle2: {fault}" for fault in error.faults]
+    if spec.theory != "zprime":
+        return [f"auxiliary.belle2: theory {spec.theory} has no e+e- -> gamma X; it needs zprime"]
+    loop = spec.params.get("loop_mixing")
+    electron = {"kinetic_mixing", "g_V", "g_A", "g_V_e", "g_A_e"} & set(spec.params)
+    if not electron and (loop is None or loop.value is not True):
+        return [
+            "auxiliary.belle2: the boson does not couple to electrons; set loop_mixing to true or give kinetic_mixing"
+        ]
+    return []
+
+
+def nucleus_groups(experiments: list[Experiment]) -> list[str]:
+    """Label of each experiment such that those with a nucleus in common, directly or through others, share it.
+
+    The label is the nucleus where the group has only one, else the name of its first experiment; it is empty
+    if all experiments are in one group.
+    """
+    groups: list[tuple[set[str], list[int]]] = []
+    for i, experiment in enumerate(experiments):
+        nuclei, members = {nucleus.name for nucleus in experiment.nuclei}, [i]
+        for group in [group for group in groups if group[0] & nuclei]:
+            groups.remove(group)
+            nuclei, members = nuclei | group[0], group[1] + members
+        groups.append((nuclei, members))
+    labels = [""] * len(experiments)
+    for nuclei, members in groups if len(groups) > 1 else []:
+        label = min(nuclei) if len(nuclei) == 1 else experiments[min(members)].name
+        for i in members:
+            labels[i] = label
+    return labels
+
+
+def _live_nuisances(
+    spec: RunSpec, experiments: list[Experiment]
+) -> tuple[dict[str, Nuisance], tuple[dict[str, str], ...], list[str]]:
+    """Nuisances of all experiments by name, and for each experiment which of them plays which part."""
     changes = spec.nuisances or {}
     live: dict[str, Nuisance] = {}
+    backgrounds: dict[str, Nuisance] = {}
     faults: list[str] = []
     known: set[str] = set()
-    for experiment in experiments:
-        own = [_Nuisance(key, value) for key, value in experiment.nuisances.items()]
-        if experiment.measurement.observable == "counts":
-            sd = experiment.measurement.background_uncertainty
-            own.append(_Nuisance("background", Nuisance(sd, False, "constraint of the measurement")))
-        for key, nuisance in own:
+    parts: list[dict[str, str]] = []
+    for experiment, group in zip(experiments, nucleus_groups(experiments), strict=True):
+        part: dict[str, str] = {}
+        own = dict(experiment.nuisances)
+        m = experiment.measurement
+        if m.observable == "counts" and m.background_uncertainty > 0.0:
+            own["background"] = Nuisance(m.background_uncertainty, False, "constraint of the measurement", "own")
+        for key, nuisance in own.items():
             known.add(key)
             change = changes.get(key)
-            if change is False:
+            if change is False or spec.nuisances is False:
                 continue
             if change is not None:
-                nuisance = Nuisance(change.width, change.log_sd is not None, change.status)  # noqa: PLW2901
-            shared = key not in ("flux_stretch", "flux_tilt", "background")
-            name = key if shared else f"{key}_{experiment.name}"
+                shared = change.shared or nuisance.shared
+                nuisance = Nuisance(change.width, change.log_sd is not None, change.status, shared)  # noqa: PLW2901
+            label = {"own": experiment.name, "nucleus": group, "all": ""}[nuisance.shared]
+            name = part[key] = f"{key}_{label}".rstrip("_")
             if name in live and live[name].width != nuisance.width:
                 faults.append(
                     f"experiments give nuisance {name} different widths ({live[name].width} and {nuisance.width}); "
                     f"set nuisances.{key} in the config"
                 )
-            live[name] = nuisance
+            (backgrounds if key == "background" else live)[name] = nuisance
+        parts.append(part)
     faults += [
         f"nuisances.{key}: no experiment of this run has it; it has {', '.join(sorted(known))}"
         for key in changes
         if key not in known
     ]
-    return live, faults
+    return live | backgrounds, tuple(parts), faults
+
+
+def _correlation(spec: RunSpec, nuisances: dict[str, Nuisance]) -> tuple[Float[np.ndarray, "n n"] | None, list[str]]:
+    """Cholesky factor of the correlation matrix of all nuisances; None if they are independent."""
+    names = [name for name in nuisances if not name.startswith("background_")]
+    faults, used = [], []
+    matrix = np.eye(len(nuisances))
+    for i, block in enumerate(spec.correlations):
+        faults += [
+            unknown("nuisance", name, names, f"correlations.{i}") for name in block.nuisances if name not in names
+        ]
+        faults += [f"correlations.{i}: {name} is in another block too" for name in block.nuisances if name in used]
+        used += block.nuisances
+        if not faults:
+            place = [names.index(name) for name in block.nuisances]
+            matrix[np.ix_(place, place)] = block.matrix
+    if faults or not spec.correlations:
+        return None, faults
+    return np.linalg.cholesky(matrix), []
 
 
 def _find_edge(model: Model, parameter: str, along: str) -> Edge:
