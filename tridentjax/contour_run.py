@@ -191,7 +191,8 @@ def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
         gaps = [
             abs(row.y_excluded - row.y_allowed) / abs(row.y) for row in own if row.status != "no solution" and row.y
         ]
-        content["widest_bracket"] = max(gaps, default=0.0)
+        content["widest_bracket"] = max(gaps, default=None)
+        content["ends_of_the_theory"] = sum(row.status == "no solution" for row in own)
     if (region.plane.x, region.plane.y) == ("mass", "g") and own:
         content |= _limits_of_zprime(own)
     return content
@@ -222,8 +223,10 @@ def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
 
 def _lines(region: dict[str, Any]) -> list[str]:
     lines = [f"{' + '.join(region['experiments'])}: {region['statement']}", f"  {region['points']} boundary points"]
-    if "widest_bracket" in region:
+    if region.get("widest_bracket") is not None:
         lines[-1] += f", relative width of brackets up to {region['widest_bracket']:.1e}"
+    if region.get("ends_of_the_theory"):
+        lines[-1] += f"; {region['ends_of_the_theory']} are where the theory has no solution, not where data exclude it"
     ends = region["open"]
     lines.append(
         f"  of {ends['rays']} rays, {ends['allowed_at_start']} are allowed at their start and "

@@ -29,7 +29,7 @@ from tridentjax.run_schema import SamplerSpec
 
 POINTS = ((0.013, 1.45e-3), (0.17, 2.1e-3), (2.3, 7.1e-3), (31.0, 0.091), (420.0, 1.17), (0.17, 1.2e-3), (31.0, 0.05))
 LEVELS = (0.68, 0.95)
-COUPLINGS = 64
+COUPLINGS = 32
 
 
 def coverage(model, mass, g, z_true, toys, seed):
