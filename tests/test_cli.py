@@ -446,7 +446,8 @@ def test_whole_run_with_figures(tmp_path):
     folder = tmp_path / "run"
     names = {"posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"}
     assert names <= {path.name for path in folder.iterdir()}
-    assert {"joint.png", "marginals.png", "predictive.png", "rate_ratios.png", "traces.png"} == set(os.listdir(folder / "figures"))
+    figures = {"joint.png", "marginals.png", "predictive.png", "rate_ratios.png", "traces.png"}
+    assert figures == set(os.listdir(folder / "figures"))
     assert all(os.path.exists(path) for path in content["files"])
     assert not list(folder.glob("*.tmp"))
     assert "warm-up 25/50" in result.stderr and "bulk ESS" in result.stderr

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from tridentjax.config import physics_hash, resolved
 from tridentjax.constants import G_F, SIN2_THETA_W
 from tridentjax.contour_figures import plot_contours
 from tridentjax.contour_table import Row, make_rows, open_ends, write_csv, write_hepdata
 from tridentjax.faults import InputError
+from tridentjax.goodness_figures import plot_impacts
 from tridentjax.inference.contour import Plane
-from tridentjax.inference.model import Model
+from tridentjax.inference.impacts import impacts
+from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.region import Region, find_region, make_plane
 from tridentjax.inference.setup import make_model
 from tridentjax.inference.statements import STATISTICS
@@ -163,12 +166,28 @@ def _draw(
         title=spec.title,
         limits=_limits(regions[0].plane),
     )
+    figures: dict[str, Any] = {"contour": axes.get_figure(root=True)}
+    for region in regions:
+        if (drawn := _draw_impacts(region, contour)) is not None:
+            figures[f"impacts_{'_'.join(region.experiments)}"] = drawn
     (folder / "figures").mkdir(exist_ok=True)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.savefig(folder / "figures" / "contour.png", dpi=150)
-    plt.close(figure)
-    return ["figures/contour.png"]
+    for name, figure in figures.items():
+        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        plt.close(figure)
+    return [f"figures/{name}.png" for name in figures]
+
+
+def _draw_impacts(region: Region, contour: ContourSpec) -> Any:
+    """Pulls and impacts of all nuisances at the boundary on the middle ray of a profile-likelihood region."""
+    middle = [ray for ray in region.rays if ray.boundaries]
+    if region.statement.key != "profile" or not middle or not region.model.profiled:
+        return None
+    boundary = middle[len(middle) // 2].boundaries[-1]
+    threshold = float(chi2.ppf(contour.confidence_level, contour.parameters_of_interest))
+    found = impacts(expand_model(region.model), region.plane, boundary, threshold, region.statement.best)
+    point = {name: float(x) for name, x in region.point(boundary).items()}
+    title = f"{' + '.join(region.experiments)}: boundary at {region.plane.x} = {point[region.plane.x]:.3g}"
+    return plot_impacts(found, region.plane.y if region.plane.origin is None else "radius", title)
 
 
 def _titles(region: Region, projected: set[str]) -> str:

@@ -7,6 +7,7 @@ A component c is one beam species on one nucleus in one regime. Every step is di
 nuisances: flux stretch and tilt, nuclear radius and diffuseness, and the two normalisations.
 """
 
+import dataclasses
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
 from tridentjax.currents import Channel, LeptonCurrent, quadratic_couplings
+from tridentjax.cuts import Cuts
 from tridentjax.experiment import Experiment
 from tridentjax.flux import Flux
 from tridentjax.kernel import Kernel, build_kernel, energy_weights, join_structures
@@ -138,14 +140,15 @@ def prepare(experiment: Experiment, kernels: dict[str, Kernel] | None = None, sc
         for nucleus, own in zip(experiment.nuclei, regimes, strict=True)
     )
     chain = Chain(experiment, kernels, regimes, densities)
-    if not experiment.cuts.active:
+    if not experiment.cuts.cuts:  # an efficiency alone is a factor
         return chain
     return Chain(experiment, kernels, regimes, densities, _selections(chain))
 
 
 def unselected(chain: Chain) -> Chain:
     """The same chain without the cuts of its experiment, for acceptances."""
-    return Chain(chain.experiment, chain.kernels, chain.regimes, chain.densities)
+    without = dataclasses.replace(chain.experiment, cuts=Cuts(()))
+    return Chain(without, chain.kernels, chain.regimes, chain.densities)
 
 
 def _selections(chain: Chain) -> dict[Component, Float[Array, "factor node"]]:
@@ -211,6 +214,8 @@ def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa:
                 component = Component(flux.name, flux.species, nucleus.name, regime.name)
                 channel = chain.experiment.channel(flux)
                 row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
+                if chain.selections is None:
+                    row = row * chain.experiment.cuts.efficiency
                 structures = kernel.structures
                 if "VA" in structures:  # kernels are those of the first beam
                     sign = channel.VA_sign * kernel.channel.VA_sign

@@ -15,6 +15,7 @@ from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
+from tridentjax.inference.predictive import describe, replicate
 from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
 from tridentjax.run_figures import draw_figures
@@ -160,8 +161,9 @@ def _write_results(
     save_posterior(folder / "posterior.nc", groups, model.units, attributes)
     files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"]
     gains = {name: _gain(posterior, name) for name in model.names}
+    replicated = replicate(model, posterior.rate_ratios, posterior.parameters, spec.sampler.seed)
     if spec.output.figures:
-        files += draw_figures(folder, model, posterior, gains)
+        files += draw_figures(folder, model, posterior, gains, replicated)
     return {
         "config": spec.name,
         "hash": identity,
@@ -176,6 +178,7 @@ def _write_results(
         "derived": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.derived.items()},
         "prior_dominated": all(gains[name]["bits"] < _PRIOR_DOMINATED for name in model.priors),
         "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
+        "posterior_predictive": describe(replicated),
         "files": [str(folder / name) for name in files],
     }
 
@@ -194,6 +197,9 @@ def _text(summary: dict[str, Any], folder: Path) -> str:
         f"{summary['draws']} draws, {summary['divergences']} divergences, "
         f"{'converged' if summary['converged'] else 'NOT converged'}; files in {folder}"
     )
+    for name, x in summary["posterior_predictive"].items():
+        kind = "" if x["kind"] == "measurement" else " (projection, not data)"
+        lines.append(f"posterior predictive p-value of {name}{kind}: {x['p_value']:.3g}")
     lines.append("gain: information from prior to posterior of each marginal, D(posterior || prior)")
     if summary["prior_dominated"]:
         lines.append(

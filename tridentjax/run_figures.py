@@ -5,16 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from tridentjax import plots, posterior_plots
+from tridentjax import goodness_figures, plots, posterior_plots
 from tridentjax.inference.grid import GridPosterior, grid_posterior
+from tridentjax.inference.impacts import posterior_pulls
 from tridentjax.inference.model import Model
 from tridentjax.inference.posterior import Posterior
+from tridentjax.inference.predictive import Replicated
 
 
-def draw_figures(folder: Path, model: Model, posterior: Posterior, gains: dict[str, dict[str, float]]) -> list[str]:
+def draw_figures(
+    folder: Path,
+    model: Model,
+    posterior: Posterior,
+    gains: dict[str, dict[str, float]],
+    replicated: dict[str, Replicated],
+) -> list[str]:
     """Draw and save every figure that suits the model; their paths inside the folder.
 
-    `gains` are the information gains of the parameters.
+    `gains` are the information gains of the parameters, `replicated` the replicas of the data.
 
     Raises
     ------
@@ -55,6 +63,10 @@ def draw_figures(folder: Path, model: Model, posterior: Posterior, gains: dict[s
         if (m := c.experiment.measurement).observable == "rate_ratio"
     }
     figures["rate_ratios"] = plots.plot_rate_ratios(posterior.rate_ratios, measured)
+    if replicated:
+        figures["predictive"] = goodness_figures.plot_predictive(replicated)
+    if model.nuisances:
+        figures["pulls"] = goodness_figures.plot_pulls(posterior_pulls(model, posterior.z), title)
     figures["traces"] = plots.plot_traces(posterior.z, model.names)
     for name, figure in figures.items():
         figure.savefig(folder / "figures" / f"{name}.png", dpi=150)

@@ -66,22 +66,28 @@ class Model(eqx.Module):
             wall = edge.wall(along, jnp.log(other) if along.kind == "loguniform" else other)
             t, log_jacobian = edge.from_normal(position[edge.parameter], wall, self.priors[edge.parameter])
             values[edge.parameter] = self.priors[edge.parameter].from_flat(t)
-        own = jnp.stack([position[name] for name in self.nuisances]) if self.nuisances else jnp.zeros(0)
+        own = jnp.stack([position[name] for name in self.ordered]) if self.nuisances else jnp.zeros(0)
         return values | self.nuisance_values(own), log_jacobian
 
     def nuisance_values(self, z: Float[Array, " nuisance"]) -> dict[str, Float[Array, ""]]:
         """Physical values of the nuisances, in their order, at z in units of their widths; correlated if declared."""
         scaled = z if self.correlation is None else self.correlation @ z
         values = {}
-        for i, (name, nuisance) in enumerate(self.nuisances.items()):
+        for i, name in enumerate(self.ordered):
+            nuisance = self.nuisances[name]
             shift = nuisance.width * scaled[i]
             values[name] = jnp.exp(shift) if nuisance.log else _centre(name, self) + shift
         return values
 
     @property
+    def ordered(self) -> tuple[str, ...]:
+        """Names of the nuisances in the order of z; JAX sorts the keys of dictionaries that it has handled."""
+        return tuple(name for name in self.names if name in self.nuisances)
+
+    @property
     def profiled(self) -> tuple[str, ...]:
         """Nuisances that a profile likelihood searches; backgrounds, the last ones, it finds in closed form."""
-        return tuple(name for name in self.nuisances if not name.startswith("background_"))
+        return tuple(name for name in self.ordered if not name.startswith("background_"))
 
     def ratios_at(
         self, values: dict[str, Float[Array, ""]], z: Float[Array, " profiled"]
