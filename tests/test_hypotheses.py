@@ -52,7 +52,9 @@ def simple(*experiments, nuisances=0):
     return compiled(kept(*(experiments or ("ccfr",)), nuisances=nuisances))
 
 
-@pytest.mark.parametrize("experiments", [("ccfr",), ("ccfr", "charm2", "nutev_1998")])
+@pytest.mark.parametrize(
+    "experiments", [("ccfr",), pytest.param(("ccfr", "charm2", "nutev_1998"), marks=pytest.mark.slow)]
+)
 def test_no_signal_is_not_excluded(experiments):
     """CLs -> 1 on the way to the Standard Model, with a finite slope everywhere."""
     function = simple(*experiments, nuisances=2)

@@ -44,7 +44,7 @@ def kept(*experiments, nuisances=2):
 # --- the chain of an experiment ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ccfr", "nutev_1998"])
+@pytest.mark.parametrize("name", [pytest.param("ccfr", marks=pytest.mark.slow), "nutev_1998"])
 def test_profile_of_an_experiment_with_all_nuisances(name):
     model = expanded_model(name)
     function = compiled_experiment(name)

@@ -9,6 +9,11 @@ from typing import Any
 from tridentjax._version import __version__
 
 _PUBLIC = {
+    "belle2": (
+        "Belle2Assumptions",
+        "belle2_log_likelihood",
+    ),
+    "belle2_reach": ("expected_reach",),
     "catalogue": (
         "THEORIES",
         "Theory",
@@ -45,6 +50,11 @@ _PUBLIC = {
         "to_left",
     ),
     "event_files": ("write_events",),
+    "event_rates": (
+        "channel_rates",
+        "expected_events",
+        "theory_budget",
+    ),
     "event_sample": (
         "EventSample",
         "PARTICLES",
@@ -99,6 +109,7 @@ _PUBLIC = {
         "ScalarMediator",
         "VectorMediator",
         "loop_mixing",
+        "loop_mixing_timelike",
         "mediator_shift",
         "scalar_shift",
     ),
@@ -118,6 +129,7 @@ _PUBLIC = {
         "fold",
         "fold_flux",
         "fold_target",
+        "measured_ratio",
         "prepare",
         "rate_ratio",
         "signal",

@@ -186,7 +186,8 @@ def _draw_impacts(region: Region, contour: ContourSpec) -> Any:
     threshold = float(chi2.ppf(contour.confidence_level, contour.parameters_of_interest))
     found = impacts(expand_model(region.model), region.plane, boundary, threshold, region.statement.best)
     point = {name: float(x) for name, x in region.point(boundary).items()}
-    title = f"{' + '.join(region.experiments)}: boundary at {region.plane.x} = {point[region.plane.x]:.3g}"
+    place = f"boundary at {region.plane.x} = {point[region.plane.x]:.3g}"
+    title = f"{' + '.join(region.experiments)}, {place}; {region.statement.text}"
     return plot_impacts(found, region.plane.y if region.plane.origin is None else "radius", title)
 
 
