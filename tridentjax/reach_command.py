@@ -1,19 +1,17 @@
 """`tridentjax reach`: auxiliary and projected reach curves as a table and a figure."""
 
-import csv
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax._version import __version__
 from tridentjax.arguments import emit, keep
 from tridentjax.belle2 import LABEL, Belle2Assumptions, photon_cross_section
 from tridentjax.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
 from tridentjax.faults import InputError, unknown
+from tridentjax.output_files import output_files, write_figure, write_table
 from tridentjax.plots import DARK, pyplot
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def reach_belle2(
         faults.append(f"--g {g:g}; allowed: above 0, up to {LARGEST_COUPLING:g}")
     record = keep(faults, lambda: Belle2Assumptions(**assumptions))
     mass = keep(faults, _masses, masses, mass_min, mass_max, points)
-    files = keep(faults, _files, out, force)
+    files = keep(faults, output_files, out, force)
     if out is not None and out.suffix != ".csv":
         keep(faults, pyplot)
     if faults:
@@ -68,13 +66,10 @@ def reach_belle2(
     stated = _stated(mixing, g, record, limit)
     title = f"Belle II, e+ e- -> gamma Z' (invisible), {mixing} mixing: {LABEL}"
     for path in files:
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         if path.suffix == ".csv":
-            _write_csv(temporary, curve, title, _COUPLING[mixing], stated)
+            _write_csv(path, curve, title, _COUPLING[mixing], stated)
         else:
-            figure = plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title)
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-        os.replace(temporary, path)
+            write_figure(path, plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title))
     content = {
         "label": LABEL,
         "mixing": mixing,
@@ -116,22 +111,6 @@ def _masses(masses: list[float], low: float | None, high: float | None, points: 
     if faults:
         raise InputError(faults)
     return np.asarray(masses) if masses else np.geomspace(low, high, count)
-
-
-def _files(out: Path | None, force: bool) -> list[Path]:
-    """A table alone, or a table beside its figure."""
-    if out is None:
-        return []
-    faults = []
-    if out.suffix not in (".csv", ".png", ".pdf", ".svg"):
-        faults.append(f"--out {out}; allowed: a table .csv, or a figure .png, .pdf, .svg with its table beside it")
-    files = list(dict.fromkeys([out.with_suffix(".csv"), out])) if out.name else []
-    if not out.parent.is_dir():
-        faults.append(f"--out {out}: folder {out.parent} does not exist; make it")
-    faults += [f"--out: {path} exists; add --force to replace it" for path in files if path.exists() and not force]
-    if faults:
-        raise InputError(faults)
-    return files
 
 
 def _curve(mass: np.ndarray, coupling: np.ndarray, limit: float, record: Belle2Assumptions) -> list[dict[str, Any]]:
@@ -197,15 +176,11 @@ def _legend(a: Belle2Assumptions, limit: float) -> str:
 def _write_csv(
     path: Path, curve: list[dict[str, Any]], title: str, coupling: str, stated: dict[str, dict[str, Any]]
 ) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(f"# {title}; tridentjax {__version__}\n")
-        stream.writelines(f"# {_assumption_line(name, item).strip()}\n" for name, item in stated.items())
-        stream.write(f"# mass = GeV, {coupling} = 1; empty where there is no reach, reason says why\n")
-        writer = csv.writer(stream)
-        writer.writerow(["mass", coupling, "events_per_coupling2", "reason"])
-        for point in curve:
-            numbers = [point[name] for name in ("mass", "coupling", "events_per_coupling2")]
-            writer.writerow(["" if x is None else repr(x) for x in numbers] + [point["reason"] or ""])
+    columns = ["mass", coupling, "events_per_coupling2", "reason"]
+    comments = [title, *(_assumption_line(name, item).strip() for name, item in stated.items())]
+    comments.append(f"mass = GeV, {coupling} = 1; empty where there is no reach, reason says why")
+    rows = [dict(zip(columns, point.values(), strict=True)) for point in curve]
+    write_table(path, comments, columns, rows)
 
 
 def _assumption_line(name: str, item: dict[str, Any]) -> str:
