@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _COLOURS = (DARK, ACCENT, MIDDLE, "0.35", "black")
 _STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+_STROKE = 0.015  # of an axis
 _GAP = 4.0  # in typical spacings: wider gaps of an overlay are not drawn over
 
 
@@ -54,7 +55,7 @@ def plot_contours(
             axes.plot(x, y, color=colour, linestyle=style, linewidth=1.8, label=text, zorder=3)
             text = ""  # noqa: PLW2901 - one entry in the legend
             if number == 0:
-                _hatch(axes, part, log)
+                _hatch(axes, part, log, _spans(rows, log, limits))
         if not own:
             axes.plot([], [], color=colour, linestyle=style, label=f"{text}: no boundary in the plane")
     shades = [str(s) for s in np.linspace(0.25, 0.65, max(len(overlays), 1))]
@@ -71,26 +72,36 @@ def plot_contours(
     return axes
 
 
-def _hatch(axes: "Axes", part: Sequence[Row], log: tuple[bool, bool]) -> None:
-    """Short strokes towards the excluded side: readable in grey."""
+def _hatch(axes: "Axes", part: Sequence[Row], log: tuple[bool, bool], spans: tuple[float, float]) -> None:
+    """Short strokes towards the excluded side, of one length on the page: readable in grey."""
     for row in part[:: max(1, len(part) // 40)]:
-        ends = []
-        for axis, logarithmic in zip("xy", log, strict=True):
-            at, away = getattr(row, axis), getattr(row, f"{axis}_excluded") - getattr(row, f"{axis}_allowed")
-            ends.append((at, away / at if logarithmic else away))
-        (x, dx), (y, dy) = ends
-        length = np.hypot(dx, dy)
-        if length > 0.0:
-            end = _moved((x, y), (dx / length, dy / length), log)
-            axes.plot(*zip((x, y), end, strict=True), color=DARK, linewidth=0.6, zorder=1)
+        at = [_flat(getattr(row, axis), logarithmic) for axis, logarithmic in zip("xy", log, strict=True)]
+        step = [
+            (_flat(getattr(row, f"{axis}_excluded"), is_log) - _flat(getattr(row, f"{axis}_allowed"), is_log)) / span
+            for axis, is_log, span in zip("xy", log, spans, strict=True)
+        ]
+        if (length := float(np.hypot(*step))) > 0.0:
+            ends = [x + _STROKE * s / length * span for x, s, span in zip(at, step, spans, strict=True)]
+            line = [
+                [np.exp(v) if is_log else v for v in pair]
+                for pair, is_log in zip(zip(at, ends, strict=True), log, strict=True)
+            ]
+            axes.plot(*line, color=DARK, linewidth=0.6, zorder=1)
 
 
-def _moved(point: tuple[float, float], step: tuple[float, float], log: tuple[bool, bool]) -> Any:
-    size = (0.12, 0.05)  # decades (in e-folds) and linear units
-    return tuple(
-        x * np.exp(size[0] * s) if logarithmic else x + size[1] * s
-        for x, s, logarithmic in zip(point, step, log, strict=True)
-    )
+def _flat(x: float, logarithmic: bool) -> float:
+    return float(np.log(x)) if logarithmic else x
+
+
+def _spans(
+    rows: Sequence[Row], log: tuple[bool, bool], limits: tuple[tuple[float, float], tuple[float, float]] | None
+) -> tuple[float, float]:
+    """Lengths of the two axes, in the logarithm where they are logarithmic."""
+    ends: Sequence[tuple[float, float]] = limits or [
+        (min(getattr(row, axis) for row in rows), max(getattr(row, axis) for row in rows)) for axis in "xy"
+    ]
+    x, y = (_flat(high, is_log) - _flat(low, is_log) for (low, high), is_log in zip(ends, log, strict=True))
+    return x or 1.0, y or 1.0
 
 
 def _draw_overlay(axes: "Axes", overlay: Overlay, shade: str, style: Any) -> None:
