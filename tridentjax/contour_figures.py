@@ -80,7 +80,7 @@ def _hatch(axes: "Axes", part: Sequence[Row], log: tuple[bool, bool], spans: tup
             (_flat(getattr(row, f"{axis}_excluded"), is_log) - _flat(getattr(row, f"{axis}_allowed"), is_log)) / span
             for axis, is_log, span in zip("xy", log, spans, strict=True)
         ]
-        if (length := float(np.hypot(*step))) > 0.0:
+        if (length := float(np.linalg.norm(step))) > 0.0:
             ends = [x + _STROKE * s / length * span for x, s, span in zip(at, step, spans, strict=True)]
             line = [
                 [np.exp(v) if is_log else v for v in pair]
