@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fixtures_statistics import expanded_model, statistical_model
 
-from tridentjax import InputError
+from tridentjax import Belle2Assumptions, InputError, belle2_log_likelihood
 from tridentjax.config import load_config
 from tridentjax.experiment import load_experiment
 from tridentjax.inference.setup import _correlation, _live_nuisances, make_model, nucleus_groups
@@ -221,3 +221,31 @@ def test_order_of_correlated_nuisances_survives_compilation():
     assert all(float(eager[name]) == pytest.approx(float(compiled[name]), rel=1e-12, abs=1e-15) for name in eager)
     scaled = 0.9 * 1.1 + np.sqrt(1 - 0.81) * 0.7  # Cholesky row of the second
     assert float(compiled["coherent_normalisation"]) == pytest.approx(np.exp(0.06 * scaled), rel=1e-12)
+
+
+LOOP = "params.loop_mixing={value: true}"
+
+
+def test_auxiliary_term_is_off_unless_asked_for_and_adds_to_the_likelihood():
+    values = {"mass": jnp.asarray(0.13), "g": jnp.asarray(4.1e-4)}
+    without, with_term = (
+        make_model(load_config("zprime_ccfr", ("nuisances=false", LOOP, *extra)))
+        for extra in ((), ("auxiliary.belle2={background: 2.5, min_energy: 1.8}",))
+    )
+    assert without.auxiliary is None
+    term = belle2_log_likelihood({**values, "loop_mixing": True}, Belle2Assumptions(background=2.5, min_energy=1.8))
+    found = with_term.log_likelihood(values) - without.log_likelihood(values)
+    assert float(found) == pytest.approx(float(term), rel=1e-12) and float(term) < -2.0
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "text"),
+    [
+        ("zprime_ccfr", (), "does not couple to electrons; set loop_mixing to true or give kinetic_mixing"),
+        ("contact_plane", (), "theory contact has no e+e- -> gamma X; it needs zprime"),
+        ("zprime_ccfr", (LOOP, "auxiliary.belle2.efficiency=1.7"), "efficiency = 1.7; allowed: above 0, up to 1"),
+    ],
+)
+def test_auxiliary_terms_that_are_refused(config, settings, text):
+    with pytest.raises(InputError, match=re.escape(text)):
+        make_model(load_config(config, ("auxiliary.belle2.background=1.5", *settings)))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+from tridentjax.belle2 import LABEL
 from tridentjax.config import physics_hash, resolved
 from tridentjax.constants import G_F, SIN2_THETA_W
 from tridentjax.contour_figures import plot_contours
@@ -115,6 +116,8 @@ def _write(
     kinds = {c.experiment.name: c.experiment.measurement.kind for r in regions for c in r.model.chains}
     header = [f"title: {title}", *(f"experiment: {name} ({kind})" for name, kind in kinds.items())]
     header += [f"statistic {key} ({experiments}): {text}" for (key, experiments), text in statements.items()]
+    if regions[0].model.auxiliary is not None:
+        header.append(f"with an auxiliary term, belle2: {LABEL}")
     header += [f"fixed: {name} = {x:g}" for name, x in regions[0].plane.fixed.items()]
     write_csv(folder / "contour.csv", rows, names, units, header)
     files = ["contour.csv", *write_hepdata(folder, rows, names, units, statements, title)]
@@ -130,6 +133,7 @@ def _write(
         "parameters": {"x": contour.x, "y": contour.y, "units": list(units), "fixed": regions[0].plane.fixed},
         "regions": found,
         "projections": projections,
+        "auxiliary": None if regions[0].model.auxiliary is None else f"belle2: {LABEL}",
         "seconds": time.monotonic() - started,
         "files": [str(folder / name) for name in [*files, "run.yaml", "run.resolved.yaml", "summary.json"]],
     }
@@ -137,6 +141,8 @@ def _write(
     lines = [line for region in found for line in _lines(region)]
     if projections:
         lines.append(f"projections, not data: {', '.join(projections)}")
+    if content["auxiliary"]:
+        lines.append(f"with an auxiliary term, {content['auxiliary']}, in every statistic but gaussian")
     return content, "\n".join([*lines, f"{len(rows)} points in {content['seconds']:.1f} s; files in {folder}"])
 
 

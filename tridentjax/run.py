@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from tridentjax.belle2 import LABEL
 from tridentjax.config import physics_hash, resolved
 from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
@@ -177,6 +178,7 @@ def _write_results(
         },
         "derived": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.derived.items()},
         "prior_dominated": all(gains[name]["bits"] < _PRIOR_DOMINATED for name in model.priors),
+        "auxiliary": None if model.auxiliary is None else f"belle2: {LABEL}",
         "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
         "posterior_predictive": describe(replicated),
         "files": [str(folder / name) for name in files],
@@ -201,6 +203,8 @@ def _text(summary: dict[str, Any], folder: Path) -> str:
         kind = "" if x["kind"] == "measurement" else " (projection, not data)"
         lines.append(f"posterior predictive p-value of {name}{kind}: {x['p_value']:.3g}")
     lines.append("gain: information from prior to posterior of each marginal, D(posterior || prior)")
+    if summary["auxiliary"]:
+        lines.append(f"with an auxiliary term, {summary['auxiliary']}")
     if summary["prior_dominated"]:
         lines.append(
             f"PRIOR-DOMINATED: the data move no parameter of the theory by {_PRIOR_DOMINATED} bit; "
