@@ -187,3 +187,14 @@ def test_resolved_config_is_complete_and_reads_back(tmp_path):
     assert content["sampler"]["target_accept"] == 0.9 and content["nuisances"] is False
     write_yaml(tmp_path / "again.yaml", content)
     assert load_config(tmp_path / "again.yaml") == spec
+
+
+def test_settings_of_a_contour_do_not_change_the_posterior():
+    """A run can be resumed after its contour block has changed; a contour does not depend on the sampler."""
+    runs = [
+        resolved(load_config("zprime_ccfr", (x,))) for x in ("contour.points=61", "contour.points=62", "sampler.seed=9")
+    ]
+    posterior, contour = ([physics_hash(run, *other) for run in runs] for other in ((), ("sampler",)))
+    assert posterior[0] == posterior[1] != posterior[2]
+    assert contour[0] != contour[1] and contour[0] != contour[2]  # 61, 62, and the 60 of the file
+    assert physics_hash(resolved(load_config("zprime_ccfr")), "sampler") == contour[2]

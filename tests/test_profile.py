@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fixtures_statistics import analytic_model, expanded_model, scipy_deviance
 from scipy.optimize import minimize
+from toy_model import SLOPES, toy_model
 
 from tridentjax.inference.profile import Data, deviances, observed, profile
 
@@ -172,3 +173,13 @@ def test_observed_data():
     data = observed(kept(*SETS[-1]))
     assert data.value.tolist() == [17.0, 1.58, 0.72, 0.82] and data.background.tolist() == [9.8, 0.0, 0.0, 0.0]
     assert data.centre.tolist() == [0.0, 0.0]
+
+
+def test_precise_measurement_that_nuisances_can_explain():
+    """However far off in its errors: -2 ln L falls from 4e4 to (ln R / |slopes|)^2 where the nuisances undo R."""
+    model, sd = toy_model(value=1.0, uncertainty_low=1e-3, uncertainty_high=1e-3), 1e-3
+    point = {"mass": jnp.asarray(1.3), "g": jnp.asarray(0.5)}
+    found = jax.jit(lambda p: profile(model, observed(model), model.ratios_at, p))(point)
+    constant = 2.0 * np.log(sd * np.sqrt(2.0 * np.pi))
+    expected = float(np.log(1.0 + 0.25 / 1.3) ** 2 / (SLOPES @ SLOPES))
+    assert bool(found.converged) and float(found.deviance) - constant == pytest.approx(expected, rel=1e-4)

@@ -83,7 +83,10 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", exclude_none=True)
 
 
-def physics_hash(content: dict[str, Any]) -> str:
-    """Hash of everything that fixes the posterior and its draws; output settings do not count."""
-    relevant = {key: value for key, value in content.items() if key not in ("output", "title", "name")}
+def physics_hash(content: dict[str, Any], other: str = "contour") -> str:
+    """Hash of everything that fixes the result of a verb, by default the posterior and its draws.
+
+    Output settings do not count, nor does the block that only the `other` verb reads.
+    """
+    relevant = {key: value for key, value in content.items() if key not in ("output", "title", "name", other)}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

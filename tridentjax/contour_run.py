@@ -112,7 +112,10 @@ def _write(
     title = spec.title or spec.name
     settings = resolved(spec)
     shutil.copyfile(config, folder / "run.yaml")
-    write_yaml(folder / "run.resolved.yaml", settings | {"hash": physics_hash(settings), "provenance": provenance()})
+    write_yaml(
+        folder / "run.resolved.yaml",
+        settings | {"hash": physics_hash(settings, other="sampler"), "provenance": provenance()},
+    )
     kinds = {c.experiment.name: c.experiment.measurement.kind for r in regions for c in r.model.chains}
     header = [f"title: {title}", *(f"experiment: {name} ({kind})" for name, kind in kinds.items())]
     header += [f"statistic {key} ({experiments}): {text}" for (key, experiments), text in statements.items()]
@@ -127,7 +130,7 @@ def _write(
     projections = [name for name, kind in kinds.items() if kind == "projection"]
     content = {
         "config": spec.name,
-        "hash": physics_hash(settings),
+        "hash": physics_hash(settings, other="sampler"),
         "confidence_level": contour.confidence_level,
         "statistic": contour.statistics[0] if len(contour.statistics) == 1 else list(contour.statistics),
         "parameters": {"x": contour.x, "y": contour.y, "units": list(units), "fixed": regions[0].plane.fixed},
@@ -219,7 +222,7 @@ def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
         ]
         content["widest_bracket"] = max(gaps, default=None)
         content["ends_of_the_theory"] = sum(row.status == "no solution" for row in own)
-    if (region.plane.x, region.plane.y) == ("mass", "g") and own:
+    if (region.plane.x, region.plane.y) == ("mass", "g") and own and all(row.excluded == "above" for row in own):
         content |= _limits_of_zprime(own)
     return content
 
@@ -232,10 +235,13 @@ def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
     heavy, light = max(rows, key=lambda row: row.x), min(rows, key=lambda row: row.x)
     vector = 1.0 + 4.0 * SIN2_THETA_W
     R = heavy.rate_ratios[0]
+    plateau = {"plateau": {"mass": light.x, "coupling": light.y}}
+    if R <= 1.0:  # the boundary is one of interference
+        return plateau
     shift = np.sqrt(R * (1.0 + vector**2) - 1.0) - vector
     formula = float(np.sqrt(np.sqrt(2.0) / G_F / shift))
     reached = heavy.x / heavy.y
-    return {
+    return plateau | {
         "contact_limit": {
             "mass": heavy.x,
             "mass_over_coupling": reached,
@@ -243,7 +249,6 @@ def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
             "muon_mass_correction": reached / formula - 1.0,
             "rate_ratio": R,
         },
-        "plateau": {"mass": light.x, "coupling": light.y},
     }
 
 

@@ -5,9 +5,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from tridentjax.inference.contour import tracks
+from tridentjax.inference.contour import Plane, tracks
 from tridentjax.inference.region import Region
 from tridentjax.io import write_text, write_yaml
 
@@ -36,22 +39,33 @@ class Row(NamedTuple):
 
 def make_rows(region: Region) -> list[Row]:
     """All boundaries of a region, line by line, with the rate ratios at nominal nuisances."""
-    plane, model = region.plane, region.model
-    responses = model.responses({})
+    plane, names, key = region.plane, "+".join(region.experiments), region.statement.key
+    lines = tracks(region.rays, plane.origin is not None)
+    found = [(number, boundary) for number, line in enumerate(lines) for boundary in line]
+    if not found:
+        return []
+    at, allowed, excluded = (
+        _points(plane, [boundary.position for _, boundary in found], [getattr(boundary, end) for _, boundary in found])
+        for end in ("t", "t_allowed", "t_excluded")
+    )
+    responses = region.model.responses({})
+    ratios = np.asarray(jax.jit(jax.vmap(lambda point: region.model.rate_ratios(point, responses)))(at))
+    x_y = np.stack(
+        [np.asarray(point[name]) for point in (at, allowed, excluded) for name in (plane.x, plane.y)], axis=1
+    )
     rows = []
-    for number, line in enumerate(tracks(region.rays, plane.origin is not None)):
-        for boundary in line:
-            at, allowed, excluded = (region.point(boundary, t) for t in (None, boundary.t_allowed, boundary.t_excluded))
-            ratios = tuple(float(R) for R in model.rate_ratios(at, responses))
-            thrown = region.statement.key == "cls_toys"
-            status = "toys" if thrown else "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
-            (x, y), (x_in, y_in), (x_out, y_out) = (
-                (float(p[plane.x]), float(p[plane.y])) for p in (at, allowed, excluded)
-            )
-            side, names = "above" if boundary.above else "below", "+".join(region.experiments)
-            key = region.statement.key
-            rows.append(Row(key, names, number, x, y, x_in, y_in, x_out, y_out, side, status, ratios))
+    for (number, boundary), numbers, R in zip(found, x_y, ratios, strict=True):
+        certified = "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
+        status, side = "toys" if key == "cls_toys" else certified, "above" if boundary.above else "below"
+        x, y, x_in, y_in, x_out, y_out = map(float, numbers)
+        rows.append(Row(key, names, number, x, y, x_in, y_in, x_out, y_out, side, status, tuple(map(float, R))))
     return rows
+
+
+def _points(plane: Plane, position: list[float], t: list[float]) -> dict[str, Float[Array, " boundary"]]:
+    """Physical parameters at many places, the fixed ones repeated."""
+    points = plane.point(jnp.asarray(position), jnp.asarray(t))
+    return {name: jnp.broadcast_to(value, (len(t),)) for name, value in points.items()}
 
 
 def open_ends(region: Region) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _same_run(folder: Path, settings: dict[str, Any], identity: str) -> None:
     changed = [
         f"{path}: was {old}, is {new}"
         for path, old, new in _differences(before, settings)
-        if path.split(".")[0] not in ("hash", "provenance", "output", "title", "name")
+        if path.split(".")[0] not in ("hash", "provenance", "output", "title", "name", "contour")
     ]
     raise InputError(
         [f"cannot resume {str(folder)!r}: the config changed ({'; '.join(changed)}); use --force to start anew"]

@@ -38,7 +38,7 @@ class Plane(NamedTuple):
     origin: tuple[float, float] | None = None
     radius: float = 1.0
 
-    def point(self, position: Float[Array, ""], t: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
+    def point(self, position: Float[Array, "*place"], t: Float[Array, "*place"]) -> dict[str, Float[Array, "..."]]:
         """Physical parameters at t on the ray at a position (flat x, or the angle)."""
         x, y = self.flat(position, t)
         fixed = {name: jnp.asarray(value) for name, value in self.fixed.items()}

@@ -26,7 +26,8 @@ from tridentjax.likelihood import log_likelihood
 Ratios = Callable[[Any, Float[Array, " nuisance"]], Float[Array, " experiment"]]
 _STEPS = 15
 _HALVINGS = 8
-_HOPELESS = 1e4  # of F: no nuisance brings such a point back, so it is not searched further
+# F and R where a point is given up: nuisances move rates by factors, so a precise measurement alone does not count
+_HOPELESS_F, _HOPELESS_R = 1e4, 10.0
 _LARGEST_STEP, _LARGEST_PULL = 3.0, 8.0
 _STANDSTILL = 1e-9  # of z
 _TOLERANCE = 1e-12  # of the Newton decrement, a bound on what is left of F
@@ -132,7 +133,8 @@ def _minimise(
         target = jnp.clip(z + jnp.clip(newton, -_LARGEST_STEP, _LARGEST_STEP), low, high)
         now = deviances(model, data, R).sum() + ((z - data.centre) ** 2).sum()
         moved = shortened(z, target - z, now, -(gradient @ (target - z))) * (target - z)
-        return z + moved, count + 1, decrement, jnp.abs(moved).max(), now
+        hopeless = (now > _HOPELESS_F) & (R.max() > _HOPELESS_R)
+        return z + moved, count + 1, decrement, jnp.abs(moved).max(), hopeless
 
     def shortened(
         z: Float[Array, " nuisance"], move: Float[Array, " nuisance"], now: Float[Array, ""], gain: Float[Array, ""]
@@ -148,11 +150,11 @@ def _minimise(
         return jax.lax.while_loop(worse, lambda s: (s[0] / 2.0, s[1] + 1), (jnp.ones(()), 0))[0]
 
     def unfinished(state: tuple) -> Bool[Array, ""]:
-        _, count, decrement, moved, now = state
-        return (count < _STEPS) & (decrement > _TOLERANCE) & (moved > _STANDSTILL) & (now < _HOPELESS)
+        _, count, decrement, moved, hopeless = state
+        return (count < _STEPS) & (decrement > _TOLERANCE) & (moved > _STANDSTILL) & ~hopeless
 
     infinite = jnp.asarray(jnp.inf)
-    state = (jnp.clip(jax.lax.stop_gradient(start), low, high), 0, infinite, infinite, -infinite)
-    z, _, decrement, moved, last = jax.lax.while_loop(unfinished, step, state)
+    state = (jnp.clip(jax.lax.stop_gradient(start), low, high), 0, infinite, infinite, jnp.asarray(False))
+    z, _, decrement, moved, hopeless = jax.lax.while_loop(unfinished, step, state)
     at_end = (jnp.abs(z - data.centre) >= _LARGEST_PULL).any()
-    return z, ((decrement <= _TOLERANCE) | (at_end & (moved <= _STANDSTILL))) & (last < _HOPELESS)
+    return z, ((decrement <= _TOLERANCE) | (at_end & (moved <= _STANDSTILL))) & ~hopeless

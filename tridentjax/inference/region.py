@@ -35,17 +35,13 @@ _TOY_STEPS = 4
 
 
 class Region(NamedTuple):
-    """Allowed region of some experiments by one statistic; rays in order of their position.
-
-    `toy_errors` are the statistical errors of the roots (in t) where toys were thrown, by ray and boundary.
-    """
+    """Allowed region of some experiments by one statistic; rays in order of their position."""
 
     experiments: tuple[str, ...]
     statement: Statement
     plane: Plane
     rays: list[Ray]
     model: Model
-    toy_errors: dict[tuple[float, float], float]
 
     def point(self, boundary: Boundary, t: float | None = None) -> Point:
         """Physical parameters at a boundary, or elsewhere on its ray."""
@@ -119,7 +115,7 @@ def find_region(model: Model, plane: Plane, key: str, spec: ContourSpec) -> Regi
             function = CLs(model, spec.confidence_level, searched).function
         exact = Objective(function, plane, slopes=False)
         rays = _certify(rays, statement, objective, exact)
-    region = Region(model.experiments, statement, plane, rays, model, {})
+    region = Region(model.experiments, statement, plane, rays, model)
     return _with_toys(region, spec) if key == "cls_toys" else region
 
 
@@ -199,11 +195,13 @@ def _certify(rays: list[Ray], statement: Statement, fast: Objective, exact: Obje
 
 
 def _with_toys(region: Region, spec: ContourSpec) -> Region:
-    """Replace asymptotic roots by those of toys: Newton steps with the asymptotic slope, at common random numbers."""
+    """Replace asymptotic roots by those of toys: Newton steps with the asymptotic slope, at common random numbers.
+
+    The bracket of such a root is two standard errors wide on either side; its excesses are unknown (NaN).
+    """
     toy_CLs = make_toy_CLs(expand_model(region.model), spec.toys, spec.seed)
     asymptotic = Objective(region.statement.function, region.plane)
     alpha = 1.0 - spec.confidence_level
-    errors: dict[tuple[float, float], float] = {}
 
     def improved(boundary: Boundary) -> Boundary:
         slope = float(asymptotic(np.asarray([boundary.position]), np.asarray([boundary.t]))[1][0])
@@ -212,10 +210,9 @@ def _with_toys(region: Region, spec: ContourSpec) -> Region:
             found = toy_CLs(region.point(boundary, t))
             t = float(np.clip(t + (np.log(max(found.CLs, 1.0 / spec.toys) / alpha)) / slope, 0.0, 1.0))
         error = found.error / alpha / abs(slope)
-        errors[boundary.position, t] = error
         side = np.sign(slope)
         return Boundary(boundary.position, t, t - 2.0 * side * error, t + 2.0 * side * error, np.nan, np.nan)
 
     rays = [ray._replace(boundaries=tuple(improved(b) for b in ray.boundaries)) for ray in region.rays]
     text = region.statement.text.replace("asymptotic", f"{spec.toys} toys (brackets: 2 standard errors)")
-    return region._replace(rays=rays, statement=region.statement._replace(key="cls_toys", text=text), toy_errors=errors)
+    return region._replace(rays=rays, statement=region.statement._replace(key="cls_toys", text=text))
