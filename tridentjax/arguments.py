@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -171,3 +171,37 @@ def parse_cuts(items: list[str], efficiency: float = 1.0) -> Cuts:
     if faults:
         raise InputError(faults)
     return cuts
+
+
+def mass_grid(
+    masses: list[float],
+    low: float | None,
+    high: float | None,
+    points: int | None,
+    *,
+    default: tuple[float, float, int],
+    allowed: Callable[[float], bool],
+    text: str,
+    most: int,
+) -> np.ndarray:
+    """Masses of a reach curve [GeV]: those that are given, or a grid in their logarithm.
+
+    `default` are ends and count of the grid, `allowed` tells which masses are (`text` says it in words), `most` is
+    the largest count.
+
+    Raises
+    ------
+    InputError : masses that are not allowed, masses beside a grid, an empty or too large grid; all at once.
+    """
+    faults = [f"--mass {x:g}; allowed: {text}" for x in masses if not allowed(x)]
+    if masses and not low is high is points is None:
+        faults.append("give either --mass or a grid of --mass-min, --mass-max, --points, not both")
+    low, high = default[0] if low is None else low, default[1] if high is None else high
+    count = default[2] if points is None else points
+    if not (allowed(low) and allowed(high) and low < high):
+        faults.append(f"--mass-min {low:g} --mass-max {high:g}; allowed: {text}, the first below the second")
+    if not 2 <= count <= most:
+        faults.append(f"--points {count}; allowed: 2 to {most}")
+    if faults:
+        raise InputError(faults)
+    return np.asarray(masses) if masses else np.geomspace(low, high, count)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.arguments import emit, keep
+from tridentjax.arguments import emit, keep, mass_grid
 from tridentjax.dune_reach import (
     BEAM_MODES,
     LABEL,
@@ -68,7 +68,15 @@ def reach_dune(
         for x in couplings
         if not SMALLEST_COUPLING <= x <= LARGEST_COUPLING
     ]
-    mass = keep(faults, _masses, masses, mass_min, mass_max, points)
+    lightest = SMALLEST_MEDIATOR_MASS
+    mass = keep(
+        faults,
+        lambda: mass_grid(
+            masses, mass_min, mass_max, points, default=(lightest, 100.0, 41),
+            allowed=lambda x: lightest <= x < math.inf, most=_MOST_POINTS,
+            text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)",
+        ),
+    )  # fmt: skip
     keep(faults, two_sided, confidence_level)
     faults += [f"--{name} {x:g}; allowed: positive and finite" for name, x in (("years", years),
                ("mass-tonnes", mass_tonnes)) if not 0.0 < x < math.inf]  # fmt: skip
@@ -152,24 +160,6 @@ def _power(x: float) -> str:
     mantissa, exponent = f"{x:.3e}".split("e")
     digits = mantissa.rstrip("0").rstrip(".")
     return f"10^{{{int(exponent)}}}" if digits == "1" else f"{digits} \\times 10^{{{int(exponent)}}}"
-
-
-def _masses(masses: list[float], low: float | None, high: float | None, points: int | None) -> np.ndarray:
-    """The masses that are given, or a grid in their logarithm."""
-    smallest = SMALLEST_MEDIATOR_MASS
-    allowed = f"allowed: {smallest:g} GeV or more, finite (integrals resolve no lighter propagator)"
-    faults = [f"--mass {x:g}; {allowed}" for x in masses if not smallest <= x < math.inf]
-    if masses and not low is high is points is None:
-        faults.append("give either --mass or a grid of --mass-min, --mass-max, --points, not both")
-    low, high = smallest if low is None else low, 100.0 if high is None else high
-    count = 41 if points is None else points
-    if not smallest <= low < high < math.inf:
-        faults.append(f"--mass-min {low:g} --mass-max {high:g}; {allowed}, the first below the second")
-    if not 2 <= count <= _MOST_POINTS:
-        faults.append(f"--points {count}; allowed: 2 to {_MOST_POINTS}")
-    if faults:
-        raise InputError(faults)
-    return np.asarray(masses) if masses else np.geomspace(low, high, count)
 
 
 def _curve(mass: np.ndarray, g: np.ndarray, found: RequiredAccuracy, z: float) -> list[dict[str, Any]]:

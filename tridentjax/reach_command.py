@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.arguments import emit, keep
+from tridentjax.arguments import emit, keep, mass_grid
 from tridentjax.belle2 import LABEL, Belle2Assumptions, photon_cross_section
 from tridentjax.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
 from tridentjax.faults import InputError, unknown
@@ -53,7 +53,13 @@ def reach_belle2(
     elif g is not None and not 0.0 < g <= LARGEST_COUPLING:
         faults.append(f"--g {g:g}; allowed: above 0, up to {LARGEST_COUPLING:g}")
     record = keep(faults, lambda: Belle2Assumptions(**assumptions))
-    mass = keep(faults, _masses, masses, mass_min, mass_max, points)
+    mass = keep(
+        faults,
+        lambda: mass_grid(
+            masses, mass_min, mass_max, points, default=(1e-3, 10.5, 101), allowed=lambda x: 0.0 < x < math.inf,
+            text="positive and finite [GeV]", most=_LARGEST_COUNT,
+        ),
+    )  # fmt: skip
     files = keep(faults, output_files, out, force)
     if out is not None and out.suffix != ".csv":
         keep(faults, pyplot)
@@ -95,22 +101,6 @@ def plot_reach(mass: np.ndarray, coupling: np.ndarray, axis: str, legend: str, t
     axes.set_title(title.replace("e+ e- -> gamma Z' (invisible)", r"$e^+e^-\to\gamma Z'$ (invisible)"), fontsize=9)
     axes.legend(fontsize=8)
     return figure
-
-
-def _masses(masses: list[float], low: float | None, high: float | None, points: int | None) -> np.ndarray:
-    """The masses that are given, or a grid in their logarithm."""
-    faults = [f"--mass {x:g}; allowed: positive and finite [GeV]" for x in masses if not 0.0 < x < math.inf]
-    if masses and not low is high is points is None:
-        faults.append("give either --mass or a grid of --mass-min, --mass-max, --points, not both")
-    low, high = 1e-3 if low is None else low, 10.5 if high is None else high
-    count = 101 if points is None else points
-    if not 0.0 < low < high < math.inf:
-        faults.append(f"--mass-min {low:g} --mass-max {high:g}; allowed: positive, finite, the first below the second")
-    if not 2 <= count <= _LARGEST_COUNT:
-        faults.append(f"--points {count}; allowed: 2 to {_LARGEST_COUNT}")
-    if faults:
-        raise InputError(faults)
-    return np.asarray(masses) if masses else np.geomspace(low, high, count)
 
 
 def _curve(mass: np.ndarray, coupling: np.ndarray, limit: float, record: Belle2Assumptions) -> list[dict[str, Any]]:
