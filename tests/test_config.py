@@ -194,7 +194,7 @@ def test_settings_of_a_contour_do_not_change_the_posterior():
     runs = [
         resolved(load_config("zprime_ccfr", (x,))) for x in ("contour.points=61", "contour.points=62", "sampler.seed=9")
     ]
-    posterior, contour = ([physics_hash(run, *other) for run in runs] for other in ((), ("sampler",)))
+    posterior, contour = ([physics_hash(run, *other) for run in runs] for other in ((), ("contour",)))
     assert posterior[0] == posterior[1] != posterior[2]
     assert contour[0] != contour[1] and contour[0] != contour[2]  # 61, 62, and the 60 of the file
-    assert physics_hash(resolved(load_config("zprime_ccfr")), "sampler") == contour[2]
+    assert physics_hash(resolved(load_config("zprime_ccfr")), "contour") == contour[2]

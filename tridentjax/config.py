@@ -83,10 +83,43 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", exclude_none=True)
 
 
-def physics_hash(content: dict[str, Any], other: str = "contour") -> str:
-    """Hash of everything that fixes the result of a verb, by default the posterior and its draws.
+_BLOCKS = ("sampler", "contour", "fit", "scan", "calibration")  # each is read by one verb
+_NO_PHYSICS = ("output", "title", "name", "hash", "provenance")
 
-    Output settings do not count, nor does the block that only the `other` verb reads.
+
+def physics_hash(content: dict[str, Any], block: str = "sampler") -> str:
+    """Hash of everything that fixes the result of the verb that reads `block`, by default the posterior and its draws.
+
+    Output settings do not count, nor do the blocks of other verbs.
     """
-    relevant = {key: value for key, value in content.items() if key not in ("output", "title", "name", other)}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_physics(content, block), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def require_same_run(folder: Path, settings: dict[str, Any], block: str, *, allow_changes: bool = False) -> None:
+    """Refuse to resume a run of another configuration, naming what differs.
+
+    Raises
+    ------
+    InputError : the folder has no run, or one whose physics differ (unless `allow_changes`).
+    """
+    stored = folder / "run.resolved.yaml"
+    if not stored.is_file():
+        raise InputError([f"nothing to resume in {str(folder)!r}: no run.resolved.yaml; leave out --resume"])
+    before, now = (_physics(content, block) for content in (read_yaml(stored), settings))
+    changed = [f"{path}: was {old}, is {new}" for path, old, new in _differences(before, now)]
+    if changed and not allow_changes:
+        allowed = " or --allow-changes to go on all the same" if block == "scan" else ""
+        remedy = f"use --force to start anew{allowed}"
+        raise InputError([f"cannot resume {str(folder)!r}: the config changed ({'; '.join(changed)}); {remedy}"])
+
+
+def _physics(content: dict[str, Any], block: str) -> dict[str, Any]:
+    other = {*_BLOCKS, *_NO_PHYSICS} - {block}
+    return {key: value for key, value in content.items() if key not in other}
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))]
+    return [] if old == new else [(path, old, new)]

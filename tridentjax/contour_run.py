@@ -114,7 +114,7 @@ def _write(
     shutil.copyfile(config, folder / "run.yaml")
     write_yaml(
         folder / "run.resolved.yaml",
-        settings | {"hash": physics_hash(settings, other="sampler"), "provenance": provenance()},
+        settings | {"hash": physics_hash(settings, "contour"), "provenance": provenance()},
     )
     kinds = {c.experiment.name: c.experiment.measurement.kind for r in regions for c in r.model.chains}
     header = [f"title: {title}", *(f"experiment: {name} ({kind})" for name, kind in kinds.items())]
@@ -130,7 +130,7 @@ def _write(
     projections = [name for name, kind in kinds.items() if kind == "projection"]
     content = {
         "config": spec.name,
-        "hash": physics_hash(settings, other="sampler"),
+        "hash": physics_hash(settings, "contour"),
         "confidence_level": contour.confidence_level,
         "statistic": contour.statistics[0] if len(contour.statistics) == 1 else list(contour.statistics),
         "parameters": {"x": contour.x, "y": contour.y, "units": list(units), "fixed": regions[0].plane.fixed},

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.belle2 import LABEL
-from tridentjax.config import physics_hash, resolved
-from tridentjax.faults import InputError
+from tridentjax.config import physics_hash, require_same_run, resolved
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
@@ -21,7 +20,6 @@ from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
 from tridentjax.run_figures import draw_figures
 from tridentjax.run_schema import RunSpec
-from tridentjax.tables import read_yaml
 
 logger = logging.getLogger("tridentjax")
 
@@ -63,7 +61,7 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
     settings = resolved(spec)
     identity = physics_hash(settings)
     if resume:
-        _same_run(folder, settings, identity)
+        require_same_run(folder, settings, "sampler")
     _say(folder, f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
     if spec.output.figures:
         from tridentjax.plots import pyplot
@@ -105,31 +103,6 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
 
 def _gain(posterior: Posterior, name: str) -> dict[str, float]:
     return information_gain(posterior.prior_quantiles[name], bulk_ess(posterior.parameters[name]))
-
-
-def _same_run(folder: Path, settings: dict[str, Any], identity: str) -> None:
-    """Refuse to resume a run of another configuration, naming what differs."""
-    stored = folder / "run.resolved.yaml"
-    if not stored.is_file():
-        raise InputError([f"nothing to resume in {str(folder)!r}: no run.resolved.yaml; leave out --resume"])
-    before = read_yaml(stored)
-    if before.get("hash") == identity:
-        return
-    changed = [
-        f"{path}: was {old}, is {new}"
-        for path, old, new in _differences(before, settings)
-        if path.split(".")[0] not in ("hash", "provenance", "output", "title", "name", "contour")
-    ]
-    raise InputError(
-        [f"cannot resume {str(folder)!r}: the config changed ({'; '.join(changed)}); use --force to start anew"]
-    )
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
-        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))]
-    return [] if old == new else [(path, old, new)]
 
 
 def _say(folder: Path, message: str) -> None:

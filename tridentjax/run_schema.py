@@ -1,20 +1,12 @@
 """Shape of a config file: parameters with priors or values, sampler, output."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, FiniteFloat, StrictBool, model_validator
+from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
-from tridentjax.schema import NuisanceSpec, Positive, Strict
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("expected a number")
-    return value
-
+from tridentjax.schema import NuisanceSpec, Number, Positive, Strict
 
 StatisticName = Literal["gaussian", "profile", "cls", "cls_toys", "bayesian"]
-Number = Annotated[FiniteFloat, BeforeValidator(_number)]
 
 
 class PriorSpec(Strict):

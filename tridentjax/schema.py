@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from tridentjax.faults import InputError, unknown
 
@@ -14,6 +14,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+Number = Annotated[FiniteFloat, BeforeValidator(_number)]
 Positive = Annotated[FiniteFloat, Field(gt=0.0)]
 NonNegative = Annotated[FiniteFloat, Field(ge=0.0)]
 Sharing = Literal["own", "nucleus", "all"]
