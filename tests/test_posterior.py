@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
+from fixtures_statistics import compile_once
 from numpyro.diagnostics import effective_sample_size
 from scipy import stats
 from scipy.integrate import quad
@@ -43,21 +43,9 @@ NUISANCES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compile_once(tmp_path_factory):
+def compiled(tmp_path_factory):
     """Runs of the same model share their compiled code: tracing is new for each, compiling is not."""
-    compilation_cache.reset_cache()
-    names = (
-        "jax_compilation_cache_dir",
-        "jax_persistent_cache_min_compile_time_secs",
-        "jax_persistent_cache_min_entry_size_bytes",
-    )
-    before = {name: getattr(jax.config, name) for name in names}
-    for name, value in zip(names, (str(tmp_path_factory.mktemp("compiled")), 0.0, -1), strict=True):
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
+    yield from compile_once(tmp_path_factory.mktemp("compiled"))
 
 
 @functools.cache
@@ -443,7 +431,9 @@ def test_grid_against_direct_evaluation():
 
 
 def test_grid_refuses_other_parameters():
-    with pytest.raises(ValueError, match="needs two loguniform parameters"):
+    with pytest.raises(
+        ValueError, match=r"needs two uniform or loguniform parameters, .*the model has mass \(loguniform\), g"
+    ):
         grid_posterior(model(), ("mass", "g_V"))
 
 

@@ -84,6 +84,21 @@ _PUBLIC = {
         "Helm",
         "woods_saxon",
     ),
+    "host": (
+        "TridentConstraint",
+        "TridentInputs",
+        "trident_ratio",
+        "trident_ratio_grid",
+        "trident_ratio_table",
+    ),
+    "inference.curve": ("profile_likelihood",),
+    "inference.extremum": (
+        "find_extremum",
+        "make_allowed",
+        "nearest_boundary",
+    ),
+    "inference.fit": ("fit",),
+    "inference.search": ("maximise",),
     "kernel": (
         "Kernel",
         "build_kernel",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tridentjax import cli_inference, cli_support
+from tridentjax import cli_batch, cli_inference, cli_support
 from tridentjax.cli_support import CutOption, Device, Json, Kind, Leptons, Neutrino, Settings, guarded
 
 app = typer.Typer(
@@ -222,7 +222,10 @@ def couplings(
 
 app.command()(cli_inference.sample)
 app.command()(cli_inference.contour)
+app.command()(cli_inference.fit)
 app.command()(cli_inference.compare)
+app.command()(cli_batch.scan)
+app.command()(cli_batch.validate)
 app.add_typer(cli_inference.reach, name="reach")
 
 

@@ -1,5 +1,6 @@
 """Commands of `cli` that make statements about parameters: options in, exit codes out."""
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the config's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    dask: Annotated[str | None, typer.Option(help="Scheduler for `sampler.sets` sets of chains, or 'local'.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
     settings: Settings = [],  # noqa: B006
@@ -34,7 +36,7 @@ def sample(
     from tridentjax import commands
 
     overrides = [*settings, *([f"sampler.seed={seed}"] if seed is not None else [])]
-    converged = commands.sample(config, out, tuple(overrides), resume, force, dry_run, json)
+    converged = commands.sample(config, out, tuple(overrides), resume, force, dry_run, json, dask)
     if not converged:
         raise typer.Exit(3)
 
@@ -64,6 +66,37 @@ def contour(
     overrides += [f"contour.statistics=[{', '.join(statistic)}]"] if statistic else []
     overrides += [f"contour.confidence_level={confidence_level}"] if confidence_level is not None else []
     commands.contour(config, out, tuple(overrides), force, dry_run, json)
+
+
+@guarded
+def fit(
+    config: str,
+    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME_fit).")] = None,
+    extremum: Annotated[
+        list[str], typer.Option(help="max:OUTPUT or min:OUTPUT over the allowed region, repeatable.")
+    ] = [],  # noqa: B006
+    force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
+    settings: Settings = [],  # noqa: B006
+    json: Json = False,
+    device: Device = "",
+) -> None:
+    """Best fit from many starts, covariance, profile likelihood, and extrema of outputs over the allowed region.
+
+    OUTPUT is a parameter, rate_ratio_EXPERIMENT, log_likelihood or a derived quantity. Exit code 3 when not converged.
+
+    Example: tridentjax fit zprime_ccfr --extremum max:rate_ratio_ccfr --extremum max:g
+    """
+    cli_support.start_jax(device)
+    from tridentjax import commands
+
+    overrides = list(settings)
+    if extremum:
+        parts = [item.partition(":") for item in extremum]
+        wanted = ", ".join(f"{{sense: {dumps(sense)}, output: {dumps(output)}}}" for sense, _, output in parts)
+        overrides.append(f"fit.extremum=[{wanted}]")
+    if not commands.fit(config, out, tuple(overrides), force, dry_run, json):
+        raise typer.Exit(3)
 
 
 @guarded

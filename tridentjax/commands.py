@@ -1,7 +1,9 @@
 """What each CLI command does: collect input, call the library, print for people or as JSON."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -109,7 +111,14 @@ def show(name: str, as_json: bool) -> None:
 
 
 def sample(
-    config: str, out: Path | None, overrides: tuple[str, ...], resume: bool, force: bool, dry_run: bool, as_json: bool
+    config: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    dask: str | None = None,
 ) -> bool:
     """Sample a posterior into a run folder; returns whether it converged."""
     from tridentjax.run import dry_run_report, sample_run
@@ -120,7 +129,8 @@ def sample(
         emit(content, as_json, text)
         return True
     folder = out or Path(spec.output.folder or f"runs/{spec.name}")
-    content, text = sample_run(spec, folder, resume=resume, force=force, config=config_path(config))
+    _require_cluster(dask)
+    content, text = sample_run(spec, folder, resume=resume, force=force, config=config_path(config), dask=dask)
     emit(content, as_json, text)
     return bool(content["converged"])
 
@@ -140,3 +150,46 @@ def contour(
     folder = out or Path(f"runs/{spec.name}_contour")
     content, text = contour_run(spec, folder, force=force, config=config_path(config))
     emit(content, as_json, text)
+
+
+def fit(config: str, out: Path | None, overrides: tuple[str, ...], force: bool, dry_run: bool, as_json: bool) -> bool:
+    """Fit a config into a run folder; returns whether everything converged."""
+    from tridentjax.fit_run import fit_run
+    from tridentjax.run import dry_run_report
+
+    spec = load_config(config, overrides)
+    if dry_run:
+        content, text = dry_run_report(spec)
+        emit(content, as_json, text)
+        return True
+    content, text = fit_run(spec, out or Path(f"runs/{spec.name}_fit"), force=force, config=config_path(config))
+    emit(content, as_json, text)
+    return bool(content["converged"])
+
+
+def scan(
+    config: str, out: Path | None, overrides: tuple[str, ...], *, dry_run: bool, as_json: bool, **options: Any
+) -> None:
+    """Evaluate the points of a config into a run folder; `options` are those of `scan_run`."""
+    from tridentjax.run import dry_run_report
+    from tridentjax.scan_run import scan_run
+
+    spec = load_config(config, overrides)
+    if dry_run:
+        content, text = dry_run_report(spec)
+        emit(content, as_json, text)
+        return
+    _require_cluster(options["dask"])
+    content, text = scan_run(spec, out or Path(f"runs/{spec.name}_scan"), config=config_path(config), **options)
+    emit(content, as_json, text)
+
+
+def _require_cluster(scheduler: str | None) -> None:
+    """Find out that a scheduler is not there before anything is computed or written."""
+    if scheduler is None:
+        return
+    if not all(map(find_spec, ("dask", "distributed"))):
+        raise InputError(["--dask needs Dask; install it with: pip install 'tridentjax[cluster]'"])
+    from tridentjax.cluster import check_scheduler
+
+    check_scheduler(scheduler)

@@ -84,7 +84,7 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
 
 
 _BLOCKS = ("sampler", "contour", "fit", "scan", "calibration")  # each is read by one verb
-_NO_PHYSICS = ("output", "title", "name", "hash", "provenance")
+_NO_PHYSICS = ("output", "title", "name", "hash", "provenance", "reference")
 
 
 def physics_hash(content: dict[str, Any], block: str = "sampler") -> str:

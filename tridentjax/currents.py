@@ -31,6 +31,7 @@ from tridentjax.constants import (
     ONE_LOOP_RIGHT,
     SIN2_THETA_W,
 )
+from tridentjax.precision import as_float
 
 FLAVOURS = ("e", "mu", "tau")
 
@@ -145,7 +146,7 @@ def standard_model_current(channel: Channel, sin2_theta_w: Scalar = SIN2_THETA_W
     if not channel.outgoing_neutrinos:
         empty = jnp.zeros((0,))
         return LeptonCurrent(empty, empty)
-    s2 = jnp.asarray(sin2_theta_w, dtype=float)
+    s2 = as_float(sin2_theta_w)
     if channel.lepton_minus != channel.lepton_plus:
         return LeptonCurrent(jnp.ones_like(s2)[None], jnp.ones_like(s2)[None])
     sign = 0.5 if channel.lepton_minus == channel.neutrino else -0.5

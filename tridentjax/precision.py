@@ -1,7 +1,10 @@
 """64-bit floats: asked for, never switched on at import, because the switch is process-wide."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 def enable_x64() -> None:
@@ -21,3 +24,9 @@ def require_float64(where: str) -> None:
             f"{where} needs 64-bit floats and JAX is set to 32-bit, where the amplitude loses all digits; "
             "call tridentjax.enable_x64() first or set JAX_ENABLE_X64=1"
         )
+
+
+def as_float(x: Any) -> Float[Array, "*shape"]:
+    """Array of floats in the precision that x has already; integers and plain numbers take the default one."""
+    array = jnp.asarray(x)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)

@@ -261,23 +261,25 @@ def signal(response: Response, theory: TheoryFunction, parameters: Parameters) -
     by_channel: dict[str, Any] = {}
     for channel in response.channels:
         if channel.name not in by_channel:
-            by_channel[channel.name] = _couplings(response, theory(parameters, channel, response.K2))
+            by_channel[channel.name] = structure_couplings(
+                theory(parameters, channel, response.K2), response.structures
+            )
     couplings = jnp.stack([by_channel[channel.name] for channel in response.channels])
     return (response.weights * couplings).sum((1, 2))
 
 
-def _couplings(response: Response, current: LeptonCurrent) -> Float[Array, "structure node"]:
-    """Quadratic couplings of the structures that the response has, in its order."""
-    scalar = "SS" in response.structures
+def structure_couplings(current: LeptonCurrent, structures: tuple[str, ...]) -> Float[Array, "structure node"]:
+    """Quadratic couplings that multiply the `structures` of a response, in its order."""
+    scalar = "SS" in structures
     rows = quadratic_couplings(current, scalar)
-    if "VA" in response.structures:
+    if "VA" in structures:
         return rows
     return jnp.concatenate([rows[:2], rows[3:]]) if scalar else rows[:2]
 
 
 def rate_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
     """R = N/N_SM: same flux, target and sin^2 theta_W above and below."""
-    return signal(response, theory, parameters).sum() / signal(response, sm, _electroweak(parameters)).sum()
+    return signal(response, theory, parameters).sum() / signal(response, sm, electroweak_part(parameters)).sum()
 
 
 def measured_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
@@ -286,7 +288,7 @@ def measured_ratio(response: Response, theory: TheoryFunction, parameters: Param
     What an experiment quotes that divides by its prediction and leaves the error of the prediction out: here
     the normalisation nuisances do not cancel. Flux shape, nucleus and sin^2 theta_W are those of N.
     """
-    predicted = signal(response, sm, _electroweak(parameters)) / response.normalisation
+    predicted = signal(response, sm, electroweak_part(parameters)) / response.normalisation
     return signal(response, theory, parameters).sum() / predicted.sum()
 
 
@@ -294,9 +296,10 @@ def component_ratios(
     response: Response, theory: TheoryFunction, parameters: Parameters
 ) -> tuple[Float[Array, " component"], Float[Array, " component"]]:
     """Share of every component in the SM rate, and its own rate ratio."""
-    reference = signal(response, sm, _electroweak(parameters))
+    reference = signal(response, sm, electroweak_part(parameters))
     return reference / reference.sum(), signal(response, theory, parameters) / reference
 
 
-def _electroweak(parameters: Parameters) -> Parameters:
+def electroweak_part(parameters: Parameters) -> Parameters:
+    """What the Standard-Model reference of a rate ratio depends on."""
     return {name: parameters[name] for name in ELECTROWEAK if name in parameters}

@@ -12,6 +12,7 @@ import numpy as np
 
 from tridentjax.belle2 import LABEL
 from tridentjax.config import physics_hash, require_same_run, resolved
+from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
@@ -49,14 +50,21 @@ def dry_run_report(spec: RunSpec) -> tuple[dict[str, Any], str]:
     return content, "\n".join([*lines, f"log-likelihood = {log_likelihood:.6f}"])
 
 
-def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config: Path) -> tuple[dict[str, Any], str]:
+def sample_run(
+    spec: RunSpec, folder: Path, *, resume: bool, force: bool, config: Path, dask: str | None = None
+) -> tuple[dict[str, Any], str]:
     """Run NUTS into `folder` and return the summary as data and as text.
+
+    `dask` is the scheduler that the sets of chains are given to, or 'local'.
 
     Raises
     ------
-    InputError : bad config, occupied or unwritable folder, or a checkpoint of another run.
+    InputError : bad config, occupied or unwritable folder, a checkpoint of another run, or a scheduler that does not
+        answer.
     """
     started = time.monotonic()
+    if spec.sampler.sets > 1 and dask is None:
+        raise InputError([f"sampler.sets = {spec.sampler.sets} needs a cluster: add --dask SCHEDULER, or --dask local"])
     run_folder(folder, resume=resume, force=force)
     settings = resolved(spec)
     identity = physics_hash(settings)
@@ -72,6 +80,7 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
         for name in _FILES:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "figures", ignore_errors=True)
+        shutil.rmtree(folder / "sets", ignore_errors=True)
     if not resume:
         shutil.copyfile(config, folder / "run.yaml")
         write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
@@ -82,10 +91,28 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
     def report(progress: Progress) -> None:
         _say(folder, str(progress))
 
+    if dask is not None:
+        from tridentjax.chain_sets import sample_sets
+
+        posterior = sample_sets(spec, folder, identity, dask, lambda line: _say(folder, line))
+    else:
+        posterior = _sample_here(model, spec, folder, identity, resume)
+    summary = _write_results(spec, folder, model, posterior, settings, identity)
+    summary["undefined_prior_draws"] = {"count": undefined, "of": PRIOR_DRAWS}
+    summary["seconds"] = time.monotonic() - started
+    write_json(folder / "summary.json", summary)
+    _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
+    return summary, _text(summary, folder)
+
+
+def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resume: bool) -> Posterior:
+    def report(progress: Progress) -> None:
+        _say(folder, str(progress))
+
     checkpoint = folder / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         _say(folder, "no block was finished before the interruption; starting from the beginning")
-    posterior = sample_posterior(
+    return sample_posterior(
         model,
         spec.sampler,
         checkpoint=checkpoint,
@@ -93,12 +120,6 @@ def sample_run(spec: RunSpec, folder: Path, *, resume: bool, force: bool, config
         identity=identity,
         report=report,
     )
-    summary = _write_results(spec, folder, model, posterior, settings, identity)
-    summary["undefined_prior_draws"] = {"count": undefined, "of": PRIOR_DRAWS}
-    summary["seconds"] = time.monotonic() - started
-    write_json(folder / "summary.json", summary)
-    _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
-    return summary, _text(summary, folder)
 
 
 def _gain(posterior: Posterior, name: str) -> dict[str, float]:
@@ -133,7 +154,8 @@ def _write_results(
         "observed_data": {c.experiment.name: np.asarray(c.experiment.measurement.value) for c in model.chains},
     }
     save_posterior(folder / "posterior.nc", groups, model.units, attributes)
-    files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "checkpoint.npz", "log.txt"]
+    files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "log.txt"]
+    files += ["checkpoint.npz"] if (folder / "checkpoint.npz").is_file() else []
     gains = {name: _gain(posterior, name) for name in model.names}
     replicated = replicate(model, posterior.rate_ratios, posterior.parameters, spec.sampler.seed)
     if spec.output.figures:

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
+from tridentjax.calibration_schema import CalibrationSpec
+from tridentjax.fit_schema import FitSpec
+from tridentjax.scan_schema import ScanSpec
 from tridentjax.schema import NuisanceSpec, Number, Positive, Strict
 
 StatisticName = Literal["gaussian", "profile", "cls", "cls_toys", "bayesian"]
@@ -59,9 +62,10 @@ class ParameterSpec(Strict):
 
 
 class SamplerSpec(Strict):
-    """Settings of the NUTS run."""
+    """Settings of the NUTS run; with `--dask`, of each of its `sets` of chains."""
 
     chains: Annotated[int, Field(ge=2, le=1024)] = 4
+    sets: Annotated[int, Field(ge=1, le=10_000)] = 1
     warmup: Annotated[int, Field(ge=50)] = 600
     draws: Annotated[int, Field(ge=50)] = 1000
     max_draws: Annotated[int, Field(ge=50)] = 4000
@@ -190,4 +194,7 @@ class RunSpec(Strict):
     sampler: SamplerSpec = SamplerSpec()
     auxiliary: AuxiliarySpec | None = None
     contour: ContourSpec | None = None
+    fit: FitSpec | None = None
+    scan: ScanSpec | None = None
+    calibration: CalibrationSpec | None = None
     output: OutputSpec = OutputSpec()

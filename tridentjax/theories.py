@@ -23,6 +23,7 @@ from tridentjax.mediators import (
     mediator_shift,
     scalar_shift,
 )
+from tridentjax.precision import as_float
 from tridentjax.rs.electroweak import ElectroweakRS
 from tridentjax.rs.geometry import WarpedGeometry
 from tridentjax.rs.lmutau import LMuTau, lmutau_shift
@@ -77,13 +78,15 @@ def zprime(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) 
         return current
     neutrino, lepton = channel.neutrino, channel.lepton_minus
     if "g" in parameters:
-        g = jnp.asarray(parameters["g"], dtype=float)
+        g = as_float(parameters["g"])
         g_nu, g_V, g_A = g * L_MU_MINUS_L_TAU[neutrino], g * L_MU_MINUS_L_TAU[lepton], jnp.zeros_like(g)
     else:
         g_nu = _flavoured(parameters, "g_nu", neutrino)
         g_V, g_A = _flavoured(parameters, "g_V", lepton), _flavoured(parameters, "g_A", lepton)
-    g_V = g_V + ELECTRIC_CHARGE * jnp.asarray(parameters.get("kinetic_mixing", 0.0), dtype=float)
+    g_V = g_V + ELECTRIC_CHARGE * as_float(parameters.get("kinetic_mixing", 0.0))
     shift_V, shift_A = mediator_shift(VectorMediator(*broadcast_tower(parameters["mass"], g_nu, g_V, g_A)), K2)
+    if "g" in parameters:  # known to vanish, so that the axial rate is not computed again at every point of a scan
+        shift_A = jnp.zeros_like(shift_V)
     if parameters.get("loop_mixing", False):
         through_photon = VectorMediator(*broadcast_tower(parameters["mass"], g_nu, parameters["g"], 0.0))
         shift_V = shift_V + ELECTRIC_CHARGE * loop_mixing(K2) * mediator_shift(through_photon, K2)[0]
@@ -234,4 +237,4 @@ def _bulk_masses(parameters: Parameters) -> tuple[dict[str, Any], dict[str, Any]
 
 def _flavoured(parameters: Parameters, name: str, flavour: str) -> Float[Array, "*tower"]:
     """Coupling of one flavour: its own if given, else the common one, else 0."""
-    return jnp.asarray(parameters.get(f"{name}_{flavour}", parameters.get(name, 0.0)), dtype=float)
+    return as_float(parameters.get(f"{name}_{flavour}", parameters.get(name, 0.0)))

@@ -163,6 +163,12 @@ def bind_theory(name: str, given: Mapping[str, Any], place: str = "theory") -> B
     return BoundTheory(_with_choices(theory.function, choices), values, choices, theory, notes)
 
 
+def choose(name: str, choices: Mapping[str, Any]) -> BoundTheory:
+    """The functions of a named theory with its choices made, without numbers: what another process has to rebuild."""
+    theory = find_theory(name)
+    return BoundTheory(_with_choices(theory.function, dict(choices)), {}, dict(choices), theory)
+
+
 def _with_choices(function: TheoryFunction, choices: dict[str, Any]) -> TheoryFunction:
     if not choices:
         return function

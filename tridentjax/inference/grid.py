@@ -16,25 +16,35 @@ from tridentjax.rates import Response
 
 
 class GridPosterior(NamedTuple):
-    """Posterior probability of the cells of a (first, second) grid; values are cell centres."""
+    """Posterior probability of the cells of a (first, second) grid; values are cell centres.
+
+    `kinds` are those of the two priors; cells are equal in the coordinate in which a prior is flat.
+    """
 
     names: tuple[str, str]
     first: np.ndarray
     second: np.ndarray
     probability: np.ndarray
+    kinds: tuple[str, str] = ("loguniform", "loguniform")
 
     def quantile(self, axis: int, q: float) -> float:
         """Marginal quantile of one parameter, linear inside a cell in the prior's flat coordinate."""
-        marginal = self.probability.sum(1 - axis)
-        centres = np.log((self.first, self.second)[axis])
-        edges = np.concatenate(
-            [
-                [1.5 * centres[0] - 0.5 * centres[1]],
-                (centres[1:] + centres[:-1]) / 2.0,
-                [1.5 * centres[-1] - 0.5 * centres[-2]],
-            ]
-        )
-        return float(np.exp(np.interp(q, np.concatenate([[0.0], np.cumsum(marginal)]), edges)))
+        cumulative, edges = self._cumulative(axis)
+        t = float(np.interp(q, cumulative, edges))
+        return float(np.exp(t)) if self.kinds[axis] == "loguniform" else t
+
+    def below(self, axis: int, value: float) -> float:
+        """Marginal probability below a value of one parameter; the inverse of `quantile`."""
+        cumulative, edges = self._cumulative(axis)
+        return float(np.interp(np.log(value) if self.kinds[axis] == "loguniform" else value, edges, cumulative))
+
+    def _cumulative(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """Marginal probability below the edges of the cells, and these edges in the flat coordinate."""
+        centres = (self.first, self.second)[axis]
+        centres = np.log(centres) if self.kinds[axis] == "loguniform" else centres
+        inner = (centres[1:] + centres[:-1]) / 2.0
+        edges = np.concatenate([[2.0 * centres[0] - inner[0]], inner, [2.0 * centres[-1] - inner[-1]]])
+        return np.concatenate([[0.0], np.cumsum(self.probability.sum(1 - axis))]), edges
 
     def credible_level(self, mass: float) -> float:
         """Density threshold of the highest-density region that holds `mass`."""
@@ -107,20 +117,20 @@ def log_marginals(marginal: Marginal, names: tuple[str, str], axes: tuple[np.nda
 def grid_posterior(
     model: Model, names: tuple[str, str], cells: tuple[int, int] = (120, 160), nuisance_points: int = 128
 ) -> GridPosterior:
-    """Posterior of two loguniform parameters with every nuisance integrated out.
+    """Posterior of two uniform or loguniform parameters with every nuisance integrated out.
 
     The likelihood of each cell centre is averaged over a Sobol sample of the nuisance priors (a single
     nominal point if the model has none); no Markov chain is involved.
 
     Raises
     ------
-    ValueError : the parameters are not exactly the two loguniform ones of the model.
+    ValueError : the parameters are not exactly the two of the model, or one has a normal prior.
     """
-    if set(model.priors) != set(names) or any(prior.kind != "loguniform" for prior in model.priors.values()):
-        raise ValueError(
-            f"grid_posterior needs two loguniform parameters, {names}; the model has {tuple(model.priors)}"
-        )
+    if set(model.priors) != set(names) or any(prior.kind == "normal" for prior in model.priors.values()):
+        found = ", ".join(f"{name} ({prior.kind})" for name, prior in model.priors.items())
+        raise ValueError(f"grid_posterior needs two uniform or loguniform parameters, {names}; the model has {found}")
     axes = prior_axes(model, names, cells)
     logs = log_marginals(integrate_nuisances(model, nuisance_points), names, axes)
     density = np.exp(logs - logs.max())
-    return GridPosterior(names, *axes, density / density.sum())
+    kinds = (model.priors[names[0]].kind, model.priors[names[1]].kind)
+    return GridPosterior(names, *axes, density / density.sum(), kinds)

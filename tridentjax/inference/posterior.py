@@ -212,6 +212,21 @@ def _assemble(model: Model, history: list[Any], settings: SamplerSpec) -> Poster
     )
 
 
+def merge_posteriors(sets: list[Posterior], settings: SamplerSpec) -> Posterior:
+    """One posterior of the chains of several, cut to the draws that all have; convergence is that of all together."""
+    draws = min(posterior.z.shape[1] for posterior in sets)
+
+    def joined(name: str) -> Any:
+        parts = [getattr(posterior, name) for posterior in sets]
+        if isinstance(parts[0], dict):
+            return {key: np.concatenate([part[key][:, :draws] for part in parts]) for key in parts[0]}
+        return np.concatenate([part[:, :draws] for part in parts])
+
+    fields = {name: joined(name) for name in Posterior._fields if name != "converged"}
+    worst, ess = _worst(fields["z"])
+    return Posterior(**fields, converged=worst < LARGEST_R_HAT and ess > settings.ess)
+
+
 def _versions() -> dict[str, str]:
     return {"tridentjax": __version__, "jax": jax.__version__, "numpyro": numpyro.__version__}
 

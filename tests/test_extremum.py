@@ -1,0 +1,176 @@
+"""Extrema of outputs over an allowed region and nearest boundary points, against dense grids and closed forms."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import chi2
+from toy_model import SLOPES, toy_model
+
+from tridentjax import InputError
+from tridentjax.inference.coordinates import Prior
+from tridentjax.inference.extremum import find_extremum, make_allowed, nearest_boundary, output_names
+
+VALUE, SD = 0.82, 0.28
+C = float(chi2.ppf(0.95, 1))
+OUTER = VALUE + SD * np.sqrt(C + ((1.0 - VALUE) / SD) ** 2)  # largest R allowed: the best fit is nearly R = 1
+
+
+def derive(p):
+    """A curved derived quantity of the toy theory, without a solution where the mass is above 8."""
+    t = jnp.log(p["mass"]) + 0.3
+    return {"shape": jnp.where(p["mass"] > 8.0, jnp.nan, p["g"] * jnp.exp(-(t**2)))}
+
+
+class _Ends:
+    """Delta chi2 of the toy on a dense grid, nuisances nominal."""
+
+    mass = np.geomspace(0.1, 10.0, 801)
+    g = np.geomspace(0.01, 10.0, 1201)
+
+
+class Toy(type(toy_model())):
+    """The toy with derived quantities that need no channel."""
+
+    def derived(self, values):
+        return derive(values)
+
+
+@functools.cache
+def region(nuisances="nominal", level=0.95):
+    base = toy_model()
+    fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    model = Toy(**fields)
+    return make_allowed(model, model, confidence_level=level, nuisances=nuisances)
+
+
+def grid():
+    mass, g = np.meshgrid(_Ends.mass, _Ends.g, indexing="ij")
+    R = 1.0 + g**2 / mass
+    delta = ((R - VALUE) / SD) ** 2
+    delta -= ((1.0 + 0.01**2 / 10.0 - VALUE) / SD) ** 2
+    return mass, g, R, delta <= C
+
+
+@pytest.mark.parametrize(
+    ("output", "sense"), [("shape", "max"), ("g", "max"), ("mass", "min"), ("rate_ratio_ccfr", "max"), ("g", "min")]
+)
+def test_extremum_against_a_dense_grid(output, sense):
+    mass, g, R, allowed = grid()
+    outputs = {"shape": np.where(mass > 8.0, np.nan, g * np.exp(-((np.log(mass) + 0.3) ** 2))), "mass": mass, "g": g,
+               "rate_ratio_ccfr": R}  # fmt: skip
+    pick = {"max": np.nanmax, "min": np.nanmin}[sense]
+    expected = pick(outputs[output][allowed])
+    found = find_extremum(region(), output, sense)
+    assert found.converged and found.nuisances == "nominal" and found.failed + found.agreeing <= found.starts
+    assert found.value == pytest.approx(expected, rel=6e-3)
+    better = found.value >= expected if sense == "max" else found.value <= expected
+    assert better or found.value == pytest.approx(expected, rel=1e-9)  # the grid is inside the region
+    assert found.delta_chi2 <= C * (1 + 1e-5)
+    assert found.agreeing >= 8
+
+
+def test_extremum_on_the_boundary_in_closed_form():
+    """On g^2 = (R - 1) mass the derivative of ln(mass)/2 - (ln(mass) + 0.3)^2 vanishes at ln(mass) = -0.05."""
+    found = find_extremum(region(), "shape", "max")
+    assert found.constrained and found.at_bound == {} and found.kkt < 1e-6
+    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
+    assert found.parameters["mass"] == pytest.approx(np.exp(-0.05), rel=1e-5)
+    assert found.parameters["g"] == pytest.approx(np.sqrt(edge * np.exp(-0.05)), rel=1e-6)
+    assert found.value == pytest.approx(np.sqrt(edge * np.exp(-0.05)) * np.exp(-(0.25**2)), rel=1e-8)
+
+
+def test_extremum_held_by_the_prior():
+    largest = find_extremum(region(), "g", "max")
+    assert largest.constrained and largest.at_bound == {"mass": "upper"}
+    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
+    assert largest.value == pytest.approx(np.sqrt(10.0 * edge), rel=1e-7)
+    smallest = find_extremum(region(), "g", "min")
+    assert not smallest.constrained and smallest.at_bound["g"] == "lower" and smallest.value == 0.01
+
+
+def test_profiled_nuisances_widen_the_region():
+    """F(R) = min_z ((R e^(s z) - x)/sd)^2 + |z|^2 by SciPy, with one z along the slopes."""
+    from scipy.optimize import minimize_scalar
+
+    size = float(np.linalg.norm(SLOPES))
+
+    def F(R):
+        return minimize_scalar(lambda z: ((R * np.exp(size * z) - VALUE) / SD) ** 2 + z**2, bracket=(-1, 0)).fun
+
+    widest = brentq(lambda R: F(R) - F(1.0 + 1e-5) - C, 1.0, 3.0, xtol=1e-10)
+    found = find_extremum(region("profiled"), "rate_ratio_ccfr", "max")
+    assert found.converged and found.constrained and found.nuisances == "profiled"
+    assert found.value == pytest.approx(widest, rel=1e-6)
+    assert found.value > OUTER
+
+
+def test_log_likelihood_is_an_output():
+    found = find_extremum(region(), "log_likelihood", "min")
+    top = find_extremum(region(), "log_likelihood", "max")
+    assert top.value - found.value == pytest.approx(C / 2.0, rel=1e-5)
+    assert not top.constrained and found.constrained
+
+
+@pytest.mark.parametrize(("mass", "g"), [(0.7, 0.05), (2.3, 7.0)], ids=["allowed", "excluded"])
+def test_nearest_boundary_point_against_the_boundary_itself(mass, g):
+    """The boundary is g^2 = (R - 1) mass: distances to it along a fine line in mass."""
+    found = nearest_boundary(region(), {"mass": mass, "g": g})
+    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
+    line = np.geomspace(0.1, 10.0, 200_001)
+    flat = np.log(line / mass) / np.log(100.0), np.log(np.sqrt(edge * line) / g) / np.log(1000.0)
+    expected = float(np.sqrt(flat[0] ** 2 + flat[1] ** 2).min())
+    assert found.converged and found.output == "distance" and found.constrained
+    assert found.value == pytest.approx(expected, rel=1e-6)
+    assert found.parameters["g"] ** 2 == pytest.approx(edge * found.parameters["mass"], rel=1e-6)
+    assert found.delta_chi2 == pytest.approx(C, rel=1e-5)
+
+
+def test_no_boundary_is_said():
+    wide = dataclasses.replace(region(), threshold=1e9 * region().threshold)
+    found = nearest_boundary(wide, {"mass": 0.7, "g": 0.05})
+    assert not found.converged and np.isnan(found.value)
+
+
+def test_gradients_of_constraint_and_outputs():
+    r = region()
+    wanted = (lambda v: r.excess(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
+    functions = [jax.jit(function) for function in wanted]
+    for u in (jnp.asarray([0.31, 0.62]), jnp.asarray([0.0, 1.0]), jnp.asarray([0.77, 0.0])):
+        for function in functions:
+            reverse, forward = jax.grad(function)(u), jax.jacfwd(function)(u)
+            np.testing.assert_allclose(reverse, forward, rtol=1e-12, atol=1e-14)
+            assert np.isfinite(reverse).all()
+            if float(u.min()) > 0.0 and float(u.max()) < 1.0:
+                h = 1e-6 * np.eye(2)
+                difference = [(float(function(u + h[i])) - float(function(u - h[i]))) / 2e-6 for i in range(2)]
+                np.testing.assert_allclose(reverse, difference, rtol=1e-6, atol=1e-8)
+
+
+def test_refusals():
+    with pytest.raises(InputError, match=r"unknown output 'rate_ratio_ccfs'.*did you mean 'rate_ratio_ccfr'") as error:
+        find_extremum(region(), "rate_ratio_ccfs", "most")
+    assert len(error.value.faults) == 2 and "sense = 'most'; allowed: max, min" in error.value.faults[1]
+    with pytest.raises(InputError, match="nearest: g is missing") as error:
+        nearest_boundary(region(), {"mass": 200.0, "gg": 1.0})
+    assert len(error.value.faults) == 3 and "inside its prior, 0.1 to 10" in error.value.faults[2]
+    with pytest.raises(InputError, match="nuisances = 'fixed'; allowed: profiled, nominal"):
+        make_allowed(toy_model(), toy_model(), nuisances="fixed")
+
+
+def test_output_names():
+    assert output_names(region().joint.model) == ("mass", "g", "rate_ratio_ccfr", "log_likelihood", "shape")
+
+
+def test_normal_prior_has_no_bound():
+    base = toy_model()
+    fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    model = Toy(**fields | {"priors": {"mass": Prior(0.1, 10.0, "loguniform"), "g": Prior(1.0, 0.5, "normal")}})
+    found = find_extremum(make_allowed(model, model, nuisances="nominal"), "g", "max")
+    edge = VALUE + SD * np.sqrt(C + ((1.0 - VALUE) / SD) ** 2) - 1.0
+    assert found.constrained and found.at_bound == {"mass": "upper"}
+    assert found.value == pytest.approx(np.sqrt(10.0 * edge), rel=1e-4)

@@ -1,0 +1,304 @@
+"""The search from many starts, the fit of a model with its covariance, and profile likelihood curves."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.stats import chi2
+from toy_model import SLOPES, toy_model
+
+from tridentjax import InputError
+from tridentjax.inference.coordinates import Prior
+from tridentjax.inference.covariance import make_covariance
+from tridentjax.inference.curve import profile_likelihood
+from tridentjax.inference.fit import fit
+from tridentjax.inference.joint import evaluate, hessian, make_joint
+from tridentjax.inference.search import from_unit, make_starts, maximise, minimise, to_unit
+
+BOX = {"a": Prior(-2.0, 3.0, "uniform"), "b": Prior(0.01, 50.0, "loguniform")}
+VALUE, SD = 0.82, 0.28
+SIZE = float(np.linalg.norm(SLOPES))
+
+
+class Valley(eqx.Module):
+    """Minus the Rosenbrock function of a and ln b; NaN above a = 2.5."""
+
+    top: float
+
+    def __call__(self, point):
+        a, t = point["a"], jnp.log(point["b"])
+        valley = -((self.top - a) ** 2) - 100.0 * (t - a**2) ** 2
+        return jnp.where(a > 2.5, jnp.nan, valley)
+
+
+class Toy(type(toy_model())):
+    """The toy with derived quantities that need no channel."""
+
+    def derived(self, values):
+        return {"strength": values["g"] ** 2 / values["mass"]}
+
+
+def toy(**changes):
+    measured = {key: changes.pop(key) for key in ("value", "uncertainty_low", "uncertainty_high") if key in changes}
+    base = toy_model(**measured)
+    fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    return Toy(**fields | changes)
+
+
+# --- the search ----------------------------------------------------------------------------------------------
+
+
+def test_curved_valley_with_a_region_without_values():
+    found = maximise(Valley(1.3), BOX, seed=3)
+    assert found.status == "converged" and found.at_bound == {} and float(found.value) == pytest.approx(0.0, abs=1e-10)
+    assert float(found.values["a"]) == pytest.approx(1.3, abs=1e-5)
+    assert float(found.values["b"]) == pytest.approx(np.exp(1.69), rel=1e-5)
+    begins = -2.0 + 5.0 * make_starts((True, True), 16, 3)[:, 0]
+    assert found.dropped == (begins > 2.5).sum() > 0 and found.agreeing == 16 - found.dropped
+    assert found.endpoints["a"].shape == (found.agreeing,)
+
+
+def test_maximum_on_bounds_and_seeds():
+    """b wants to leave; scipy agrees; other seeds give the same."""
+
+    def objective(point):
+        return -((point["a"] - 0.7) ** 4) + 0.3 * jnp.log(point["b"]) + 0.2 * point["a"]
+
+    found = [maximise(objective, BOX, seed=seed, starts=8) for seed in (1, 2)]
+    best = minimize(lambda a: (a[0] - 0.7) ** 4 - 0.2 * a[0], [1.0], tol=1e-12).x[0]
+    for optimum in found:
+        assert optimum.status == "at bound" and optimum.at_bound == {"b": "upper"}
+        assert float(optimum.values["b"]) == 50.0 and float(optimum.values["a"]) == pytest.approx(best, abs=1e-5)
+
+
+def test_normal_priors_have_no_bounds():
+    priors = {"n": Prior(3.0, 0.2, "normal"), "a": BOX["a"]}
+    found = maximise(lambda p: -((p["n"] + 4.0) ** 2) - jnp.cosh(p["a"] - p["n"]), priors, starts=4)
+    reference = minimize(lambda x: (x[0] + 4) ** 2 + np.cosh(x[1] - x[0]), [-3.0, -1.5], bounds=[(None, None), (-2, 3)])
+    assert float(found.values["n"]) == pytest.approx(reference.x[0], abs=1e-4)
+    assert found.at_bound == {"a": "lower"} and float(-found.value) == pytest.approx(reference.fun, rel=1e-9)
+
+
+def test_flat_objective_and_refusals():
+    flat = maximise(lambda p: 0.0 * p["a"] + 1.7, {"a": BOX["a"]}, starts=4)
+    assert flat.status == "converged" and flat.agreeing == 4 and float(flat.value) == 1.7
+    with pytest.raises(ValueError, match="not a number at any of 4 starts; narrow the priors"):
+        maximise(lambda p: jnp.log(-1.0 - p["b"]), {"b": BOX["b"]}, starts=4)
+    with pytest.raises(ValueError, match="no parameter to vary"):
+        maximise(lambda p: 1.0, {})
+
+
+def test_frozen_coordinates_batches_and_one_at_a_time():
+    def function(u):
+        return (u[0] - 0.3) ** 2 + 7.0 * (u[1] - u[0]) ** 2 + jnp.exp(0.3 * u[2])
+
+    starts = jnp.asarray([[0.9, 0.2, 0.5], [0.1, 0.6, -1.0], [0.4, 0.77, 0.3], [0.6, 0.6, 0.1]])
+    free = jnp.asarray([[True, True, False], [True, False, True], [False, True, False], [True, True, True]])
+    bounded = (True, True, True)
+    at_once = minimise(function, starts, bounded, free)
+    batches = minimise(function, starts, bounded, free, batch_size=2)
+    np.testing.assert_allclose(at_once.u, batches.u, rtol=1e-12)
+    assert at_once.converged.all()
+    np.testing.assert_allclose(at_once.u[0], [0.3, 0.3, 0.5], atol=1e-6)
+    np.testing.assert_allclose(at_once.u[1], [(0.3 + 7 * 0.6) / 8, 0.6, 0.0], atol=1e-6)
+    np.testing.assert_allclose(at_once.u[2], [0.4, 0.4, 0.3], atol=1e-6)
+    np.testing.assert_allclose(at_once.u[3], [0.3, 0.3, 0.0], atol=1e-6)
+    one = minimise(function, starts[3:], bounded, free[3:])
+    np.testing.assert_allclose(one.u[0], at_once.u[3], rtol=1e-12)
+
+
+@pytest.mark.parametrize("prior", [BOX["a"], BOX["b"], Prior(0.3, 2.0, "normal")], ids=lambda p: p.kind)
+def test_unit_coordinates(prior):
+    for u in (0.0, 0.37, 1.0):
+        assert to_unit(prior, float(from_unit(prior, jnp.asarray(u)))) == pytest.approx(u, abs=1e-14)
+        slope = float(jax.grad(lambda v: from_unit(prior, v))(jnp.asarray(u)))
+        h = 1e-6
+        inner = [from_unit(prior, jnp.asarray(np.clip(u, h, 1 - h) + s * h)) for s in (1, -1)]
+        assert slope == pytest.approx(float(inner[0] - inner[1]) / (2 * h), rel=2e-5)
+    if prior.kind != "normal":
+        assert (float(from_unit(prior, jnp.asarray(0.0))), float(from_unit(prior, jnp.asarray(1.0)))) == (
+            prior.low, prior.high,
+        )  # fmt: skip
+
+
+# --- the fit -------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def interior():
+    """The measurement prefers R = 2.3, mass is given by a normal prior's width that the likelihood does not see."""
+    model = toy(value=2.3, uncertainty_low=SD, uncertainty_high=SD, priors={"g": Prior(0.01, 10.0, "loguniform")},
+                fixed={}, names=("g", "n0", "n1", "n2"))  # fmt: skip
+    return FixedMass(**{f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
+
+
+@functools.cache
+def fitted():
+    return fit(interior(), search=interior())
+
+
+@functools.cache
+def exclusion():
+    """The toy of CCFR and its fit."""
+    model = toy()
+    return model, fit(model, search=model)
+
+
+class FixedMass(Toy):
+    """The toy at mass 1.7."""
+
+    def rate_ratios(self, values, responses=None):
+        return super().rate_ratios({"mass": jnp.asarray(1.7), **values})
+
+    def derived(self, values):
+        return {"strength": values["g"] ** 2 / 1.7}
+
+
+def test_fit_inside_the_range_against_scipy():
+    found = fitted()
+
+    def F(y):
+        R = (1.0 + np.exp(2 * y[0]) / 1.7) * np.exp(SLOPES @ y[1:])
+        return ((R - 2.3) / SD) ** 2 + (np.asarray(y[1:]) ** 2).sum() + np.log(2 * np.pi * SD**2)
+
+    reference = minimize(F, [0.3, 0.1, 0.1, 0.1], method="BFGS", options={"gtol": 1e-9})
+    assert found.status == "converged" and found.agreeing == 16 and found.gradient < 1e-6
+    assert found.deviance == pytest.approx(reference.fun, rel=1e-9)
+    assert np.log(found.values["g"]) == pytest.approx(reference.x[0], abs=1e-5)
+    assert found.log_likelihood == pytest.approx(-found.deviance / 2, rel=1e-6)  # no pull
+    assert found.rate_ratios["ccfr"] == pytest.approx(2.3, rel=1e-6)
+    assert found.derived["strength"] == pytest.approx(found.values["g"] ** 2 / 1.7, rel=1e-12)
+
+
+def test_covariance_in_closed_form():
+    """ln R is measured with SD/R and the nuisances: var(ln g) = (SD^2/R^2 + |s|^2)/(d ln R/d ln g)^2."""
+    found = fitted()
+    R, g = 2.3, np.sqrt(1.3 * 1.7)
+    gain = 2.0 * (R - 1.0) / R
+    expected = g * np.sqrt(SD**2 / R**2 + SIZE**2) / gain
+    c = found.covariance
+    assert c.flat == () and c.reasons == {} and c.names == ("g", "n0", "n1", "n2")
+    assert c.errors["g"] == pytest.approx(expected, rel=1e-4)
+    for i, name in enumerate(("n0", "n1", "n2")):  # log factors of width 0.1; cov(z_i, ln g) = -s_i/gain
+        assert c.errors[name] == pytest.approx(0.1, rel=1e-4)
+        assert c.covariance[0, 1 + i] == pytest.approx(-float(SLOPES[i]) * 0.1 * g / gain, rel=1e-4)
+    np.testing.assert_allclose(np.diag(c.correlation), 1.0, rtol=1e-12)
+
+
+def test_flat_direction_is_said_and_has_no_error():
+    """R depends on g^2/mass alone: one direction is free."""
+    model = toy(value=2.3, uncertainty_low=SD, uncertainty_high=SD)
+    found = fit(model, search=model)
+    assert found.status == "degenerate" and found.agreeing == 16 and len(found.optima) > 3
+    (direction,) = found.covariance.flat
+    # along d ln(mass) = 2 d ln(g), in prior ranges of ln 100 and ln 1000
+    ratio = direction.components["mass"] / direction.components["g"]
+    assert ratio == pytest.approx(2.0 * np.log(1000.0) / np.log(100.0), rel=1e-5)
+    assert found.covariance.errors["g"] is found.covariance.errors["mass"] is None
+    assert found.covariance.reasons["g"] == "a flat direction of the likelihood moves it"
+    assert np.isnan(found.covariance.covariance[0]).all()
+    assert found.covariance.errors["n1"] == pytest.approx(0.1, rel=1e-3)
+    assert found.values["g"] ** 2 / found.values["mass"] == pytest.approx(1.3, rel=1e-5)
+
+
+def test_exclusion_is_best_at_the_end_of_the_range_and_flat():
+    """CCFR with R >= 1: best at the smallest coupling; the mass moves nothing there."""
+    _, found = exclusion()
+    assert found.status == "degenerate" and found.at_bound == {"g": "lower"} and found.values["g"] == 0.01
+    assert found.covariance.flat[0].components == {"mass": 1.0}
+    assert found.covariance.reasons["g"] == "at the lower end of its prior"
+    R = 1.0 + 0.01**2 / found.values["mass"]
+    pull = minimize_scalar(lambda z: ((R * np.exp(SIZE * z) - VALUE) / SD) ** 2 + z**2, bracket=(-1.0, 0.0)).x
+    assert found.dropped == 0 and found.rate_ratios["ccfr"] == pytest.approx(R * np.exp(SIZE * pull), rel=1e-5)
+
+
+def test_hessian_of_the_joint_deviance():
+    joint = make_joint(interior())
+    x = jnp.asarray([0.61, 0.4, -0.7, 0.2])
+    found = np.asarray(hessian(joint, x))
+    reference = np.asarray(jax.jit(jax.jacrev(jax.grad(joint)))(x))
+    np.testing.assert_allclose(found, reference, rtol=1e-10, atol=1e-10)
+    h = 1e-4 * np.eye(4)
+    gradient = jax.jit(jax.grad(joint))
+    difference = np.stack([(gradient(x + h[i]) - gradient(x - h[i])) / 2e-4 for i in range(4)])
+    np.testing.assert_allclose(found, difference, rtol=1e-5, atol=1e-5)
+    assert float(evaluate(joint, x[None])[0]) == pytest.approx(float(joint(x)), rel=1e-14)
+
+
+def test_covariance_against_the_inverse():
+    """Without bounds and flat directions it is the inverse of the information; a bound takes its row out."""
+    rng = np.random.default_rng(11)
+    half = rng.normal(size=(5, 5))
+    information, jacobian = half @ half.T + 2.0 * np.eye(5), np.diag([2.0, 0.3, 1.0, 5.0, 0.1])
+    names = ("a", "b", "y", "z", "w")
+    whole = make_covariance(names, 2, information, jacobian, {})
+    np.testing.assert_allclose(whole.covariance, jacobian @ np.linalg.inv(information) @ jacobian, rtol=1e-10)
+    held = make_covariance(names, 2, information, jacobian, {"a": "upper"})
+    inside = jacobian[1:, 1:] @ np.linalg.inv(information[1:, 1:]) @ jacobian[1:, 1:]
+    np.testing.assert_allclose(held.covariance[1:, 1:], inside, rtol=1e-10)
+    assert held.errors["a"] is None and held.reasons == {"a": "at the upper end of its prior"}
+    information[0], information[:, 0] = 0.0, 0.0
+    open_ = make_covariance(names, 2, information, jacobian, {})
+    assert (
+        open_.flat[0].components == {"a": 1.0, "b": 0.0} and open_.flat[0].sd == np.inf and list(open_.reasons) == ["a"]
+    )
+    np.testing.assert_allclose(open_.covariance[1:, 1:], inside, rtol=1e-10)
+
+
+def test_likelihood_without_a_value_anywhere():
+    class Nowhere(Toy):
+        def rate_ratios(self, values, responses=None):
+            return super().rate_ratios(values) * jnp.nan
+
+    model = Nowhere(**{f.name: getattr(toy(), f.name) for f in dataclasses.fields(toy())})
+    with pytest.raises(ValueError, match="not a number at any of 16 starts"):
+        fit(model, search=model)
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def profiled_by_scipy(R, value=VALUE):
+    """Smallest F at a rate ratio: one nuisance along the slopes."""
+    return minimize_scalar(lambda z: ((R * np.exp(SIZE * z) - value) / SD) ** 2 + z**2, bracket=(-1.0, 0.0)).fun
+
+
+def test_curve_and_intervals_against_scipy():
+    """F at fixed g is least at the largest mass; the 95 % limit follows from the profiled F of R."""
+    model, best = exclusion()
+    curve = profile_likelihood(model, "g", best, model, points=15)
+    lowest = profiled_by_scipy(1.0 + 0.01**2 / 10.0)
+    expected = [profiled_by_scipy(1.0 + g**2 / 10.0) - lowest for g in curve.values[:12]]
+    np.testing.assert_allclose(curve.delta_chi2[:12], expected, rtol=1e-6, atol=1e-8)
+    assert curve.below == pytest.approx(0.0, abs=1e-8)
+    for level, (interval,) in curve.intervals.items():
+        c = chi2.ppf(level, 1)
+        end = brentq(lambda R: profiled_by_scipy(R) - lowest - c, 1.0, 3.0, xtol=1e-12)  # noqa: B023
+        assert interval.high == pytest.approx(np.sqrt(10.0 * (end - 1.0)), rel=1e-6)
+        assert interval.open_low and not interval.open_high and interval.low == 0.01
+
+
+def test_curve_of_a_flat_parameter_is_open_at_both_ends():
+    model, best = exclusion()
+    curve = profile_likelihood(model, "mass", best, model, points=7, confidence_levels=(0.9,))
+    F = np.asarray([profiled_by_scipy(1.0 + 1e-4 / mass) for mass in curve.values])
+    np.testing.assert_allclose(curve.delta_chi2, F - F.min(), atol=1e-7)
+    assert curve.intervals[0.9][0] == (0.1, 10.0, True, True)
+
+
+def test_curve_of_a_nuisance_and_unknown_name():
+    model, best = interior(), fitted()
+    curve = profile_likelihood(model, "n0", best, model, points=9, confidence_levels=(0.68,))
+    z = np.log(curve.values) / 0.1
+    np.testing.assert_allclose(curve.delta_chi2[:-1], z[:-1] ** 2, rtol=1e-5, atol=1e-8)  # g makes up for it
+    assert 16.001 < curve.delta_chi2[-1] < 16.002  # but R >= 1 cannot be 2.3 exp(-0.84)
+    (interval,) = curve.intervals[0.68]
+    assert np.log(interval.high) / 0.1 == pytest.approx(np.sqrt(chi2.ppf(0.68, 1)), rel=1e-5)
+    assert not interval.open_low and not interval.open_high
+    with pytest.raises(InputError, match="unknown parameter 'gg'; did you mean 'g'"):
+        profile_likelihood(model, "gg", best, model)
