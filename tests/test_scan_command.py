@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -206,30 +202,3 @@ def test_full_disk_is_a_clear_end(tmp_path, monkeypatch):
     monkeypatch.setattr("tridentjax.scan_plan.write_part", full)
     result = call("zprime_plane", *SMALL, "--set", "scan.points=1024", "--out", tmp_path / "s")
     assert result.exit_code == 1 and "No space left on device" in result.stderr and "Traceback" not in result.stderr
-
-
-def _killed_once(folder, after, *options):
-    command = [sys.executable, "-m", "tridentjax.cli", "scan", "zprime_plane", "--out", str(folder), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120.0
-        while len(list((folder / "parts").glob("part-*.parquet"))) < after and time.monotonic() < deadline:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-    return command
-
-
-@pytest.mark.slow
-def test_killed_ten_times(tmp_path):
-    """kill -9 at ten moments of a scan; the resumed files are those of an uninterrupted run, bit for bit."""
-    options = ("--set", "experiments=[ccfr]", "--set", "scan.points=400000", "--set", "scan.part=4096")
-    whole = [sys.executable, "-m", "tridentjax.cli", "scan", "zprime_plane", "--out", str(tmp_path / "a"), *options]
-    subprocess.run(whole, check=True, capture_output=True)
-    random = np.random.default_rng(6)
-    for i in range(10):
-        again = () if i == 0 or not (tmp_path / "b" / "run.resolved.yaml").is_file() else ("--resume",)
-        _killed_once(tmp_path / "b", int(random.integers(9 * i, 9 * i + 9)), *options, *again)
-        time.sleep(random.uniform(0.0, 0.05))
-    subprocess.run([*whole[:5], str(tmp_path / "b"), *options, "--resume"], check=True, capture_output=True)
-    for path in sorted((tmp_path / "a" / "parts").iterdir()):
-        assert pq.read_table(path).equals(pq.read_table(tmp_path / "b" / "parts" / path.name))
-    assert len(list((tmp_path / "b" / "parts").iterdir())) == 98

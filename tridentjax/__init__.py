@@ -98,6 +98,18 @@ _PUBLIC = {
         "nearest_boundary",
     ),
     "inference.fit": ("fit",),
+    "inference.folded": (
+        "Folded",
+        "fold_model",
+        "in_float32",
+    ),
+    "inference.model": ("Model",),
+    "inference.scan": (
+        "make_evaluator",
+        "nominal_outputs",
+        "profiled_outputs",
+        "with_delta_chi2",
+    ),
     "inference.search": ("maximise",),
     "kernel": (
         "Kernel",

@@ -104,7 +104,7 @@ def require_same_run(folder: Path, settings: dict[str, Any], block: str, *, allo
     """
     stored = folder / "run.resolved.yaml"
     if not stored.is_file():
-        raise InputError([f"nothing to resume in {str(folder)!r}: no run.resolved.yaml; leave out --resume"])
+        raise InputError([f"nothing to resume in {str(folder)!r}: no run.resolved.yaml; start it with --force"])
     before, now = (_physics(content, block) for content in (read_yaml(stored), settings))
     changed = [f"{path}: was {old}, is {new}" for path, old, new in _differences(before, now)]
     if changed and not allow_changes:
