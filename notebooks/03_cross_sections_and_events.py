@@ -38,7 +38,7 @@ print("tridentjax", tj.__version__, "jax", jax.__version__)
 # %%
 argon = [regime for _, regime in tj.target_regimes("Ar40")]
 energies = np.geomspace(0.5, 300.0, 25)
-few = np.geomspace(1.0, 300.0, 4)
+few = np.geomspace(1.0, 300.0, 3)
 dimuon = tj.Channel("mu", "mu", "mu")
 mixed = tj.Channel("mu", "mu", "e")
 curves = {

@@ -28,7 +28,7 @@ def light(monkeypatch):
 
 
 def settings(*more):
-    small = ("experiments=[ccfr]", "scan.part=1024", "scan.reference=standard_model", "scan.points=null")
+    small = ("experiments=[ccfr]", "scan.part=1024", "scan.points=null")
     return load_config("zprime_plane", (*small, *more))
 
 

@@ -12,12 +12,16 @@ from scipy.stats import chi2
 from toy_model import SLOPES, toy_model
 
 from tridentjax import InputError
+from tridentjax.inference.constrained import Allowed, Problem
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.extremum import find_extremum, make_allowed, nearest_boundary, output_names
+from tridentjax.inference.joint import make_joint
+from tridentjax.inference.profile import deviances
 
 VALUE, SD = 0.82, 0.28
 C = float(chi2.ppf(0.95, 1))
 OUTER = VALUE + SD * np.sqrt(C + ((1.0 - VALUE) / SD) ** 2)  # largest R allowed: the best fit is nearly R = 1
+EDGE = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0  # g^2/mass on the boundary
 
 
 def derive(p):
@@ -40,12 +44,37 @@ class Toy(type(toy_model())):
         return derive(values)
 
 
-@functools.cache
-def region(nuisances="nominal", level=0.95):
+class Ridge(type(toy_model())):
+    """A derived quantity that is a function of R but for a hundredth, along a curved boundary."""
+
+    def rate_ratios(self, values, responses=None):
+        return jnp.stack([1.0 + values["g"] ** 2 / (values["mass"] ** 2 + 0.1)])
+
+    def derived(self, values):
+        strength = values["g"] ** 2 / (values["mass"] ** 2 + 0.1)
+        return {"ridge": strength * (1.0 + 0.01 * jnp.tanh(2.0 * jnp.log(values["mass"]) + 1.0))}
+
+
+def make_toy(kind, **changes):
     base = toy_model()
-    fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
-    model = Toy(**fields)
-    return make_allowed(model, model, confidence_level=level, nuisances=nuisances)
+    return kind(**{f.name: getattr(base, f.name) for f in dataclasses.fields(base)} | changes)
+
+
+@functools.cache
+def region(nuisances="nominal"):
+    model = make_toy(Toy)
+    return make_allowed(model, model, nuisances=nuisances)
+
+
+def region_above(model, R):
+    """Nominal region of a model whose best rate ratio is known, with no search for it."""
+    F = deviances(model, make_joint(model).data, jnp.asarray([R])).sum()
+    return Allowed(make_joint(model), model, (), F, jnp.asarray(C), False)
+
+
+@functools.cache
+def ridge():
+    return region_above(make_toy(Ridge), 1.0 + 1e-4 / 100.1)
 
 
 def grid():
@@ -78,17 +107,25 @@ def test_extremum_on_the_boundary_in_closed_form():
     """On g^2 = (R - 1) mass the derivative of ln(mass)/2 - (ln(mass) + 0.3)^2 vanishes at ln(mass) = -0.05."""
     found = find_extremum(region(), "shape", "max")
     assert found.constrained and found.at_bound == {} and found.kkt < 1e-6
-    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
     assert found.parameters["mass"] == pytest.approx(np.exp(-0.05), rel=1e-5)
-    assert found.parameters["g"] == pytest.approx(np.sqrt(edge * np.exp(-0.05)), rel=1e-6)
-    assert found.value == pytest.approx(np.sqrt(edge * np.exp(-0.05)) * np.exp(-(0.25**2)), rel=1e-8)
+    assert found.parameters["g"] == pytest.approx(np.sqrt(EDGE * np.exp(-0.05)), rel=1e-6)
+    assert found.value == pytest.approx(np.sqrt(EDGE * np.exp(-0.05)) * np.exp(-(0.25**2)), rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_ridge_has_one_answer(seed):
+    """The output rises by 2 % along the boundary to its corner; single searches end 5e-6 apart before it."""
+    found = find_extremum(ridge(), "ridge", "max", seed=seed)
+    lowest = 1e-4 / 100.1
+    edge = VALUE + SD * np.sqrt(C + ((1.0 + lowest - VALUE) / SD) ** 2) - 1.0
+    assert found.converged and found.constrained and found.at_bound == {"mass": "upper"}
+    assert found.value == pytest.approx(edge * (1.0 + 0.01 * np.tanh(2.0 * np.log(10.0) + 1.0)), rel=1e-9)
 
 
 def test_extremum_held_by_the_prior():
     largest = find_extremum(region(), "g", "max")
     assert largest.constrained and largest.at_bound == {"mass": "upper"}
-    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
-    assert largest.value == pytest.approx(np.sqrt(10.0 * edge), rel=1e-7)
+    assert largest.value == pytest.approx(np.sqrt(10.0 * EDGE), rel=1e-7)
     smallest = find_extremum(region(), "g", "min")
     assert not smallest.constrained and smallest.at_bound["g"] == "lower" and smallest.value == 0.01
 
@@ -120,13 +157,12 @@ def test_log_likelihood_is_an_output():
 def test_nearest_boundary_point_against_the_boundary_itself(mass, g):
     """The boundary is g^2 = (R - 1) mass: distances to it along a fine line in mass."""
     found = nearest_boundary(region(), {"mass": mass, "g": g})
-    edge = VALUE + SD * np.sqrt(C + ((1.0 + 1e-5 - VALUE) / SD) ** 2) - 1.0
     line = np.geomspace(0.1, 10.0, 200_001)
-    flat = np.log(line / mass) / np.log(100.0), np.log(np.sqrt(edge * line) / g) / np.log(1000.0)
+    flat = np.log(line / mass) / np.log(100.0), np.log(np.sqrt(EDGE * line) / g) / np.log(1000.0)
     expected = float(np.sqrt(flat[0] ** 2 + flat[1] ** 2).min())
     assert found.converged and found.output == "distance" and found.constrained
     assert found.value == pytest.approx(expected, rel=1e-6)
-    assert found.parameters["g"] ** 2 == pytest.approx(edge * found.parameters["mass"], rel=1e-6)
+    assert found.parameters["g"] ** 2 == pytest.approx(EDGE * found.parameters["mass"], rel=1e-6)
     assert found.delta_chi2 == pytest.approx(C, rel=1e-5)
 
 
@@ -138,7 +174,7 @@ def test_no_boundary_is_said():
 
 def test_gradients_of_constraint_and_outputs():
     r = region()
-    wanted = (lambda v: r.excess(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
+    wanted = (lambda v: r.deviance(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
     functions = [jax.jit(function) for function in wanted]
     for u in (jnp.asarray([0.31, 0.62]), jnp.asarray([0.0, 1.0]), jnp.asarray([0.77, 0.0])):
         for function in functions:
@@ -149,6 +185,20 @@ def test_gradients_of_constraint_and_outputs():
                 h = 1e-6 * np.eye(2)
                 difference = [(float(function(u + h[i])) - float(function(u - h[i]))) / 2e-6 for i in range(2)]
                 np.testing.assert_allclose(reverse, difference, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("nuisances", ["nominal", "profiled"])
+@pytest.mark.parametrize("output", ["shape", "log_likelihood"])
+def test_numbers_that_the_solver_gets(nuisances, output):
+    """h is ln(1 + Delta chi2/c) - ln 2; slopes against central differences."""
+    problem = Problem(region(nuisances), output, 1.0)
+    u = np.asarray([0.31, 0.62])
+    found = problem.at(u)
+    F = float(region(nuisances).deviance(jnp.asarray(u)))
+    assert found.h == pytest.approx(np.log1p((F - float(region(nuisances).lowest)) / C) - np.log(2.0), rel=1e-12)
+    sides = [[problem.at(u + s * 1e-5 * np.eye(2)[i]) for s in (1, -1)] for i in range(2)]
+    np.testing.assert_allclose(found.h_slope, [(a.h - b.h) / 2e-5 for a, b in sides], rtol=1e-6)
+    np.testing.assert_allclose(found.f_slope, [(a.f - b.f) / 2e-5 for a, b in sides], rtol=1e-6)
 
 
 def test_refusals():
@@ -167,10 +217,8 @@ def test_output_names():
 
 
 def test_normal_prior_has_no_bound():
-    base = toy_model()
-    fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
-    model = Toy(**fields | {"priors": {"mass": Prior(0.1, 10.0, "loguniform"), "g": Prior(1.0, 0.5, "normal")}})
-    found = find_extremum(make_allowed(model, model, nuisances="nominal"), "g", "max")
-    edge = VALUE + SD * np.sqrt(C + ((1.0 - VALUE) / SD) ** 2) - 1.0
+    model = make_toy(Toy, priors={"mass": Prior(0.1, 10.0, "loguniform"), "g": Prior(1.0, 0.5, "normal")})
+    found = find_extremum(region_above(model, 1.0), "g", "max", starts=4)
+    edge = VALUE + SD * np.sqrt(C + ((1.0 - VALUE) / SD) ** 2) - 1.0  # g = 0 is inside
     assert found.constrained and found.at_bound == {"mass": "upper"}
     assert found.value == pytest.approx(np.sqrt(10.0 * edge), rel=1e-4)

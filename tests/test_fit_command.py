@@ -3,22 +3,53 @@
 import csv
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
+from tridentjax import cli, cli_support, fit_run
 from tridentjax.config import config_names, load_config
+from tridentjax.experiment import load_experiment
 from tridentjax.fit_figures import plot_curve
+from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.curve import Curve, Interval
+from tridentjax.inference.model import Model
+from tridentjax.inference.setup import make_model
+from tridentjax.rates import Chain
+from tridentjax.theories import sm
 
 SMALL = ("--set", "nuisances=false", "--set", "fit.starts=4", "--set", "fit.points=9")
 
 
+class NoChain(Model):
+    """R = 1 + 3e7 g^2/(mass^2 + 60 GeV^2) in the place of the kernels."""
+
+    def responses(self, values):
+        return ()
+
+    def rate_ratios(self, values, responses=None):
+        return jnp.stack([1.0 + 3e7 * values["g"] ** 2 / (values["mass"] ** 2 + 60.0)])
+
+    def derived(self, values):
+        return {}
+
+
+def without_kernels(spec):
+    """The model of a config, checked as ever, without the time that its kernels take."""
+    names = tuple(spec.params)
+    priors = {n: Prior(p.prior.min, p.prior.max, p.prior.dist) for n, p in spec.params.items()}
+    chains = tuple(Chain(load_experiment(name), {}, (), ()) for name in spec.experiments)
+    units = {n: p.unit for n, p in spec.params.items()}
+    latex = {n: p.latex for n, p in spec.params.items()}
+    return NoChain(chains, priors, {}, {}, None, None, None, None, sm, lambda p: {}, names, ({},), {}, units, latex)
+
+
 @pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
+def quick(monkeypatch):
     monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
+    monkeypatch.setattr(fit_run, "make_model", without_kernels)
 
 
 def call(*arguments):
@@ -33,10 +64,11 @@ def faults(*arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """L_mu - L_tau against CCFR without nuisances: limits of R follow from the Gaussian measurement."""
+    """CCFR without nuisances: limits of R follow from the Gaussian measurement."""
     path = tmp_path_factory.mktemp("fit") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli_support, "start_jax", lambda device: None)
+        patch.setattr(fit_run, "make_model", without_kernels)
         result = call(
             "zprime_ccfr", "--out", path, *SMALL, "--set", "fit.profile=[g]", "--extremum", "max:rate_ratio_ccfr",
             "--set", "fit.nearest={mass: 0.1, g: 1.0e-4}", "--json",
@@ -70,6 +102,20 @@ def test_extremum_and_nearest_point(folder):
     point = nearest["parameters"]
     along = np.log(point["mass"] / 0.1) / np.log(1e6), np.log(point["g"] / 1e-4) / np.log(3e5)
     assert nearest["value"] == pytest.approx(float(np.hypot(*along)), rel=1e-8)
+
+
+@pytest.mark.slow
+def test_with_kernels(tmp_path, monkeypatch):
+    """L_mu - L_tau: the same limit of R from the chain itself."""
+    monkeypatch.setattr(fit_run, "make_model", make_model)
+    result = call(
+        "zprime_ccfr", "--out", tmp_path / "run", *SMALL, "--set", "fit.profile=[g]", "--extremum",
+        "max:rate_ratio_ccfr", "--json",
+    )  # fmt: skip
+    answer = json.loads(result.stdout)
+    widest = 0.82 + 0.28 * np.sqrt(3.841458820694124 + (0.18 / 0.28) ** 2)
+    assert result.exit_code == 0 and answer["extremum"][0]["value"] == pytest.approx(widest, rel=1e-6)
+    assert answer["status"] == "degenerate" and answer["at_bound"] == {"g": "lower"}
 
 
 def test_table_and_figure(folder):
@@ -118,6 +164,7 @@ def test_all_faults_of_the_block_at_once():
     assert "'largest'" in said
 
 
+@pytest.mark.slow  # another model is built; the flag has tests with `sample` and `contour`
 def test_dry_run_writes_nothing(tmp_path):
     result = call("zprime_ccfr", "--out", tmp_path / "dry", "--dry-run", "--json", "--set", "nuisances=false")
     assert result.exit_code == 0 and "log_likelihood" in json.loads(result.stdout)

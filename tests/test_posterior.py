@@ -413,10 +413,11 @@ def grid(nuisances):
 
 def test_grid_against_direct_evaluation():
     """Posterior of the grid without nuisances: likelihood from the rate ratio alone, summed by hand."""
+    built = model()  # before anything is traced
     mass, g = np.exp(np.linspace(np.log(1e-3), np.log(1e3), 61)), np.exp(np.linspace(np.log(1e-5), np.log(3), 241))
-    ratios = jax.jit(
-        jax.vmap(lambda m: jax.vmap(lambda x: model().rate_ratios({"mass": m, "g": x})[0])(jnp.asarray(g)))
-    )(jnp.asarray(mass))
+    ratios = jax.jit(jax.vmap(lambda m: jax.vmap(lambda x: built.rate_ratios({"mass": m, "g": x})[0])(jnp.asarray(g))))(
+        jnp.asarray(mass)
+    )
     likelihood = stats.norm(np.asarray(ratios), 0.28).pdf(0.82)
     ends = np.ones(61)
     ends[[0, -1]] = 0.5
@@ -433,7 +434,7 @@ def test_grid_against_direct_evaluation():
 
 def test_grid_refuses_other_parameters():
     with pytest.raises(
-        ValueError, match=r"needs two uniform or loguniform parameters, .*the model has mass \(loguniform\), g"
+        ValueError, match=r"needs two uniform or loguniform parameters, .*the model has .*mass \(loguniform\)"
     ):
         grid_posterior(model(), ("mass", "g_V"))
 

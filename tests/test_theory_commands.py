@@ -185,12 +185,15 @@ def test_rate_of_the_warped_model_shows_the_first_mode():
 # --- configs and runs ----------------------------------------------------------------------------------------
 
 
-CONFIGS = [pytest.param(name, marks=pytest.mark.slow if name == "zprime_joint" else ()) for name in config_names()]
+# the nuisances act on the experiment, not on the theory: one config with them is enough, the others are slow
+LIVE = [pytest.param(name, True, marks=() if name == "zprime_ccfr" else pytest.mark.slow) for name in config_names()]
+THREE = ("zprime_joint", "zprime_plane")  # experiments
+NOMINAL = [pytest.param(name, False, marks=pytest.mark.slow if name in THREE else ()) for name in config_names()]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_every_config_has_a_finite_gradient(name):
-    spec = load_config(name)
+@pytest.mark.parametrize(("name", "nuisances"), [*LIVE, *NOMINAL])
+def test_every_config_has_a_finite_gradient(name, nuisances):
+    spec = load_config(name, () if nuisances else ("nuisances=false",))
     if spec.contour is not None and not spec.contour.combine:  # one curve for each experiment
         with pytest.raises(InputError, match="variants of the same data"):
             make_model(spec)
@@ -240,6 +243,7 @@ def test_dry_run_shows_choices_and_derived_quantities():
     assert "(derived)" in text and "alpha_mZ_GF (fixed)" in text
 
 
+@pytest.mark.slow  # notebook 04 samples the same model
 def test_a_short_run_is_prior_dominated_and_says_so(tmp_path):
     tiny = [
         "nuisances=false", "sampler.chains=2", "sampler.warmup=150", "sampler.draws=300", "sampler.max_draws=2400",

@@ -13,7 +13,6 @@ from typing import Any
 
 import dask
 import jax
-import jax.numpy as jnp
 import numpy as np
 from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_worker
 
@@ -58,7 +57,7 @@ class ScanPlugin(WorkerPlugin):
             raise FileNotFoundError(f"this worker does not see {plan.folder}; the run folder must be shared")
         if self._run is None:
             bound = choose(plan.theory, self._choices)
-            record = jax.tree.map(jnp.asarray, plan.folded or plan.model)
+            record: Any = plan.folded or plan.model
             record = dataclasses.replace(record, theory=bound.function, derive=bound.derive)
             self._run = make_runner(plan._replace(**{"folded" if plan.folded else "model": record}), self._batch)
         return self._run(number, rows)

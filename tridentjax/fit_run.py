@@ -275,7 +275,8 @@ def _extremum_line(x: dict[str, Any]) -> str:
     place = ", ".join(f"{name} = {value:.6g}" for name, value in x["parameters"].items())
     held = "on the boundary of the region" if x["constrained"] else "inside the region, held by the prior or flat"
     text = f"{what} = {x['value']:.6g} [{x['unit']}] at {place}; {held}, nuisances {x['nuisances']}"
-    return text + f"; {x['agreeing']} of {x['starts']} starts agree" + ("" if x["converged"] else "; NOT converged")
+    text += f"; {x['agreeing']} of {x['starts']} starts agree before restarts"
+    return text + ("" if x["converged"] else "; NOT converged")
 
 
 def _say(message: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
@@ -91,7 +92,9 @@ def make_runner(
 
     `batch` defaults to what suits the platform. Rows are those of the part where the plan has no source.
     """
-    spec = plan.spec
+    # numbers of a record are arrays here as on a worker of a cluster: XLA treats constants differently in the last bit
+    arrays = {key: jax.tree.map(jnp.asarray, getattr(plan, key)) for key in ("folded", "model")}
+    plan, spec = plan._replace(**arrays), plan.spec
     single = spec.precision == "float32"
     default = 256 if jax.local_devices()[0].platform == "cpu" else 2**16
     evaluate = make_evaluator(

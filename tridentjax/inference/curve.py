@@ -140,7 +140,7 @@ class _Conditional(NamedTuple):
 
     def exact(self, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
         """F of the kernels."""
-        return np.asarray(evaluate(self.joint, jnp.asarray(x)))
+        return evaluate(self.joint, x)
 
     def physical(self, t: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
         """Values of the parameter."""

@@ -80,7 +80,8 @@ def fit(model: Model, *, starts: int = 16, seed: int = 1, search: Model | None =
     Returns
     -------
     The covariance is that of the expanded responses: exact second derivatives of polynomials that interpolate the
-    chain.
+    chain. Against second derivatives of the chain itself errors differ by 2e-9 of themselves and correlations by
+    8e-7 (CCFR, delta_g_V at delta_g_A = 0.05; NuTeV 1998: 5e-10 and 1e-7).
 
     Raises
     ------
@@ -128,9 +129,11 @@ def fit(model: Model, *, starts: int = 16, seed: int = 1, search: Model | None =
 
 
 def fast_ends(
-    fast: Joint, starts: int, seed: int
+    fast: Joint, starts: int, seed: int, nuisances: bool = True
 ) -> tuple[Float[np.ndarray, "start coordinate"], Float[np.ndarray, " start"], np.ndarray]:
     """Ends of the searches, best first: x, F, and whether they converged; those without a value are left out.
+
+    The nuisances stay at their centres unless they are searched too.
 
     Raises
     ------
@@ -139,7 +142,9 @@ def fast_ends(
     count = len(fast.theory)
     first = np.zeros((starts, len(fast.names)))
     first[:, :count] = make_starts(fast.bounded[:count], starts, seed)
-    found = search_lanes(fast, first, np.ones(first.shape, bool))
+    free = np.ones(first.shape, bool)
+    free[:, count:] = nuisances
+    found = search_lanes(fast, first, free)
     F = np.asarray(found.value)
     order = np.argsort(F, kind="stable")
     order = order[np.isfinite(F[order])]
@@ -150,13 +155,13 @@ def fast_ends(
 
 def _pushed(joint: Joint, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
     """Where F is too flat for a gradient, a parameter goes to the end of its range where F is lower."""
-    F = float(evaluate(joint, jnp.asarray(x)[None])[0])
+    F = float(evaluate(joint, x[None])[0])
     ranged = [i for i, has_range in enumerate(joint.bounded) if has_range]
     for _ in ranged:
         trials = np.repeat(x[None], 2 * len(ranged), axis=0)
         for row, i in enumerate(ranged):
             trials[2 * row, i], trials[2 * row + 1, i] = 0.0, 1.0
-        values = np.asarray(evaluate(joint, jnp.asarray(trials)))
+        values = evaluate(joint, trials)
         values = np.where(np.isfinite(values), values, np.inf)
         best = int(np.argmin(values))
         if not values[best] < F - 1e-13 * max(1.0, abs(F)):
@@ -228,8 +233,7 @@ def _at_bound(fast: Joint, x: Float[np.ndarray, " coordinate"]) -> dict[str, str
             continue
         line = np.repeat(x[None], _ALONG, axis=0)
         line[:, i] = np.linspace(0.0, 1.0, _ALONG)
-        F = np.asarray(evaluate(fast, jnp.asarray(line)))
-        if not np.ptp(F) < _IDLE:
+        if not np.ptp(evaluate(fast, line)) < _IDLE:
             found[name] = "lower" if x[i] <= 0.0 else "upper"
     return found
 

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from tridentjax.inference.model import Model
 from tridentjax.inference.profile import Data, deviances, observed, profile
@@ -83,21 +83,34 @@ def search_lanes(
     return Endpoints(*(jnp.concatenate(rows)[:count] for rows in zip(*found, strict=True)))
 
 
+def evaluate(joint: Joint, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
+    """F at any number of points, with one compiled program for all calls."""
+    count = len(x)
+    lanes = np.concatenate([x, np.repeat(x[:1], -count % _LANES, axis=0)]).reshape(-1, _LANES, x.shape[1])
+    return np.concatenate([np.asarray(_lanes(joint, jnp.asarray(rows))) for rows in lanes])[:count]
+
+
 @eqx.filter_jit
-def evaluate(joint: Joint, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
-    """F at many points, one after another."""
+def _lanes(joint: Joint, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
     return jax.lax.map(joint, x)
 
 
 @eqx.filter_jit
 def hessian(joint: Joint, x: Float[Array, " coordinate"]) -> Float[Array, "coordinate coordinate"]:
-    """Second derivatives of F, forward over reverse, a column at a time."""
+    """Second derivatives of F.
 
-    def column(direction: Float[Array, " coordinate"]) -> Float[Array, " coordinate"]:
-        return jax.jvp(jax.grad(joint), (x,), (direction,))[1]
+    Forward over forward, an element at a time: forward over reverse runs faster, but takes twice as long to compile
+    (27 s against 13 s for a Randall-Sundrum theory) and is used once.
+    """
+    unit = jnp.eye(x.size)
+    rows, columns = jnp.triu_indices(x.size)
 
-    found = jax.lax.map(column, jnp.eye(x.size))
-    return (found + found.T) / 2.0
+    def element(pair: tuple[Int[Array, ""], Int[Array, ""]]) -> Float[Array, ""]:
+        row, column = pair
+        return jax.jvp(lambda y: jax.jvp(joint, (y,), (unit[row],))[1], (x,), (unit[column],))[1]
+
+    found = jax.lax.map(element, (rows, columns))
+    return jnp.zeros((x.size, x.size)).at[rows, columns].set(found).at[columns, rows].set(found)
 
 
 @eqx.filter_jit
@@ -115,16 +128,17 @@ class AtPoint(NamedTuple):
     derived: dict[str, Float[Array, ""]]
 
 
+def at_point(joint: Joint, search: Model, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
+    """F at the best nuisances, for which the cheaper model `search` looks, and what else is known there."""
+    point, model = joint.point(u), joint.model
+    found = profile(model, joint.data, model.ratios_at, point, search=search.ratios_at)
+    F = found.deviance - 2.0 * model.auxiliary_log_likelihood(point)
+    derived = {name: jnp.asarray(x) for name, x in model.derived(point).items()}
+    return F, AtPoint(F, found.z, model.ratios_at(point, found.z), derived)
+
+
 @eqx.filter_jit
 def profiled(joint: Joint, search: Model, u: Float[Array, " theory"]) -> tuple[AtPoint, Float[Array, " theory"]]:
-    """F at the best nuisances and dF/du (envelope theorem); the cheaper model `search` looks for the nuisances."""
-
-    def F(u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
-        point, model = joint.point(u), joint.model
-        found = profile(model, joint.data, model.ratios_at, point, search=search.ratios_at)
-        F = found.deviance - 2.0 * model.auxiliary_log_likelihood(point)
-        derived = {name: jnp.asarray(x) for name, x in model.derived(point).items()}
-        return F, AtPoint(F, found.z, model.ratios_at(point, found.z), derived)
-
-    (_, found), slope = jax.value_and_grad(F, has_aux=True)(u)
+    """`at_point` and dF/du (envelope theorem); one compiled program for the fit and for extrema."""
+    (_, found), slope = jax.value_and_grad(lambda v: at_point(joint, search, v), has_aux=True)(u)
     return found, slope
