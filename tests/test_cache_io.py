@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -188,3 +190,18 @@ def test_foreign_posterior_is_refused(tmp_path):
     xarray.Dataset({"x": ("t", [1.0, 2.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(InputError, match="NetCDF but not a tridentjax posterior"):
         load_posterior(tmp_path / "other.nc")
+
+
+def test_two_that_start_together_compute_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRIDENTJAX_CACHE", str(tmp_path))
+    calls = []
+
+    def compute():
+        calls.append(time.sleep(0.3))
+        return {"x": np.arange(3.0)}
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: cached_arrays("table", "same inputs", compute), range(3)))
+    assert len(calls) == 1
+    for arrays in found:
+        np.testing.assert_array_equal(arrays["x"], [0.0, 1.0, 2.0])

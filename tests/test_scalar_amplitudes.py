@@ -205,6 +205,7 @@ def test_gauss_rule_of_the_photon_densities_against_many_points(channel):
     assert ours.shape == (2, 2) and (np.abs(ours - samples.mean(0)) < 4 * error).all()
 
 
+@pytest.mark.slow  # one compilation of 20 s; the vector structures have theirs in test_cross_section
 def test_differential_cross_section_transforms():
     """Forward = reverse = finite differences in the energy, jit = eager, vmap = loop."""
     channel, mass, rule = Channel("mu", "mu", "e"), PROTON, sobol_rule(32, DIMENSION, 5)

@@ -69,7 +69,7 @@ def chain(folder, *arguments, scalar=True):
         (DIMUON, IRON[0], 161.0),
         (DIMUON, ARGON[0], 2.9),
         (DIMUON, nucleon_regime("proton"), 23.0),
-        (MU_E, ARGON[0], 9.7),
+        pytest.param(MU_E, ARGON[0], 9.7, marks=pytest.mark.slow),
         pytest.param(E_E, IRON[0], 6.1, marks=pytest.mark.slow),
     ],
     ids=["Fe", "Ar", "p", "mu e on Ar", "e e on Fe"],

@@ -9,7 +9,8 @@ import logging
 import os
 import platform
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -52,19 +53,41 @@ def cached_arrays(name: str, inputs: str, compute: Callable[[], dict[str, np.nda
     compute : called on a miss.
     """
     path = cache_folder() / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npz"
+    with _alone(path):  # workers that start together wait for the first instead of doing its work again
+        if (found := _read(path)) is not None:
+            return found
+        arrays = compute()
+        try:
+            save_arrays(path, arrays)
+        except OSError as error:
+            logger.warning("cannot store %s (%s); it will be computed again next time", path, error)
+        return arrays
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
     except FileNotFoundError:
-        pass
+        return None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError) as error:
         logger.warning("ignoring damaged cache file %s (%s); computing it again", path, error)
-    arrays = compute()
-    try:
-        save_arrays(path, arrays)
-    except OSError as error:
-        logger.warning("cannot store %s (%s); it will be computed again next time", path, error)
-    return arrays
+        return None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a cache file; it goes with the process. Where there are no locks, everybody works."""
+    with ExitStack() as stack:
+        try:
+            import fcntl
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(path.with_suffix(".lock").open("a"))
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        except (ImportError, OSError) as error:
+            logger.debug("no lock for %s (%s)", path, error)
+        yield
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
