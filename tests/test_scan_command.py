@@ -137,6 +137,16 @@ def test_resume_does_what_is_missing_and_nothing_else(tmp_path):
     assert more["evaluated_now"] == 5000 - 3 * 1024 and more["points"] == 5000
 
 
+def test_single_precision_says_what_it_costs(tmp_path):
+    single = ("--set", "scan.precision=float32", "--set", "scan.columns=float32", "--set", "scan.points=1500")
+    answer = run("zprime_plane", *SMALL, *single, "--out", tmp_path / "s")
+    exact = columns(run("zprime_plane", *SMALL, "--set", "scan.points=1500", "--out", tmp_path / "t"))
+    found, error = columns(answer), answer["float32_error"]
+    assert found["rate_ratio_ccfr"].dtype == found["mass"].dtype == np.float32
+    deviation = np.abs(found["rate_ratio_ccfr"].astype(float) / exact["rate_ratio_ccfr"] - 1.0).max()
+    assert 0.0 < deviation <= error["rate_ratio_relative"] + 1e-7 < 1e-5  # columns are rounded once more
+
+
 def test_without_pyarrow_parts_are_npz(tmp_path, monkeypatch):
     monkeypatch.setattr(part_files, "find_spec", lambda name: None)
     answer = run("zprime_plane", *SMALL, "--set", "scan.points=1100", "--out", tmp_path / "s")
@@ -157,6 +167,7 @@ def test_without_pyarrow_parts_are_npz(tmp_path, monkeypatch):
         (("scan.keep=g ~ 4",), ["is no comparison; allowed: NAME < NUMBER"]),
         (("scan.outputs=[rates]", "scan.seed=-1"), ["scan.outputs.0", "scan.seed"]),
         (("scan.points=0",), ["scan.points"]),
+        (("scan.precision=float32", "scan.nuisances=profiled"), ["float32 needs nominal nuisances"]),
         (("scan.points=null", "scan.rows={file: none.csv}"), ["'none.csv' does not exist"]),
         (("scan.points=4000000000",), ["GB free; write fewer outputs"]),
     ],

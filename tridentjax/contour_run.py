@@ -46,7 +46,7 @@ def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tu
     planes = {id(model): make_plane(model, spec.contour) for model in models}
     plane = planes[id(models[0])]
     overlays = _overlays(spec, spec.contour, plane, config.parent)
-    run_folder(folder, resume=False, force=force)
+    run_folder(folder, force=force, resumable=False)
     regions: list[Region] = []
     for key in spec.contour.statistics:
         for model in models:

@@ -51,7 +51,7 @@ def fit_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[
         pyplot()  # a missing matplotlib is said before the run, not after it
     model = make_model(spec.model_copy(update={"sampler": SamplerSpec()}))
     _check(model, block)
-    run_folder(folder, resume=False, force=force)
+    run_folder(folder, force=force, resumable=False)
     _say(f"best fit of {spec.name} from {block.starts} starts: experiments {', '.join(spec.experiments)}")
     search = expand_model(model) if model.profiled else model
     best = fit(model, starts=block.starts, seed=block.seed, search=search)

@@ -73,8 +73,8 @@ def _git_revision() -> str:
         return "unknown"
 
 
-def run_folder(folder: Path, *, resume: bool, force: bool) -> Path:
-    """Create or reopen the folder of a run.
+def run_folder(folder: Path, *, resume: bool = False, force: bool, resumable: bool = True) -> Path:
+    """Create or reopen the folder of a run; some verbs have nothing to resume.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def run_folder(folder: Path, *, resume: bool, force: bool) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError([f"--out {str(folder)!r} is a file; give a folder"])
     if folder.is_dir() and any(folder.iterdir()) and not (resume or force):
-        raise InputError([f"run folder {str(folder)!r} exists; continue it with --resume or replace it with --force"])
+        remedy = "continue it with --resume or replace it with --force" if resumable else "replace it with --force"
+        raise InputError([f"run folder {str(folder)!r} exists; {remedy}"])
     probe = folder / f".write-test.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ figures read in grey.
 """
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ def pyplot() -> Any:
 def label(latex: str, unit: str) -> str:
     """Axis label with its unit."""
     text = f"${latex}$" if "\\" in latex or "_" in latex or "'" in latex or len(latex) == 1 else latex
-    return f"{text} [{unit}]" if unit != "1" else text
+    powers = re.sub(r"\^(-?\d+)", r"$^{\1}$", unit)  # GeV^-2
+    return f"{text} [{powers}]" if unit != "1" else text
 
 
 def plot_joint(

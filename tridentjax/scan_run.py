@@ -11,7 +11,7 @@ import numpy as np
 
 from tridentjax.config import require_same_run, resolved
 from tridentjax.faults import InputError
-from tridentjax.inference.scan import STATUS
+from tridentjax.inference.scan import STATUS, single_precision_error
 from tridentjax.io import provenance, run_folder, write_json, write_yaml
 from tridentjax.part_files import finished_parts, part_path
 from tridentjax.plots import pyplot
@@ -25,6 +25,7 @@ from tridentjax.scan_setup import make_plan, open_scan, scan_identity
 from tridentjax.tables import read_yaml
 
 _FILES = ("run.yaml", "run.resolved.yaml", "summary.json", "log.txt", "scan.nc")
+_SAMPLE = 4096  # points that the rounding of float32 is measured at
 _WRITERS = 2  # parts in flight: one is computed while the one before is written
 
 Rows = Callable[[list[int]], Iterator[tuple[int, np.ndarray | None]]]
@@ -95,7 +96,8 @@ def scan_run(
             found = run_on_cluster(plan, todo, _blocks(plan, table), dask, batch, progress)
         else:
             found = _run_here(plan, todo, _blocks(plan, table), batch, devices, progress)
-    return _finish(spec, folder, plan, done | found, progress, setup)
+    rounding = _rounding(plan, table) if plan.spec.precision == "float32" else None
+    return _finish(spec, folder, plan, done | found, progress, setup, rounding)
 
 
 def _run_here(
@@ -134,8 +136,21 @@ def _blocks(plan: Plan, table: RowTable | None) -> Rows:
     return blocks
 
 
+def _rounding(plan: Plan, table: RowTable | None) -> dict[str, float]:
+    """What float32 costs at the first points of this scan."""
+    rows = plan.points(0)[:_SAMPLE] if table is None else next(table.blocks(_SAMPLE))
+    assert plan.folded is not None  # profiled nuisances are refused in float32
+    return single_precision_error(plan.folded, plan.names, rows[np.isfinite(rows).all(1)])
+
+
 def _finish(
-    spec: RunSpec, folder: Path, plan: Plan, parts: dict[int, dict[str, Any]], progress: Progress, setup: float
+    spec: RunSpec,
+    folder: Path,
+    plan: Plan,
+    parts: dict[int, dict[str, Any]],
+    progress: Progress,
+    setup: float,
+    rounding: dict[str, float] | None,
 ) -> tuple[dict[str, Any], str]:
     grid = folder / "scan.nc"
     drawn = None
@@ -166,6 +181,7 @@ def _finish(
         "delta_chi2": f"-2 ln L + 2 x {plan.best:.9g} ({plan.spec.reference.replace('_', ' ')}); nuisances "
         f"{plan.spec.nuisances}; allowed: below {plan.threshold:.6g}",
         "precision": plan.spec.precision,
+        "float32_error": rounding,
         "columns": {name: column._asdict() for name, column in plan.about.items()},
         "files": [str(path) for path in files],
         "figures": [] if drawn is None else [str(folder / drawn)],
@@ -176,6 +192,11 @@ def _finish(
         + (f": {progress.rate:.3g} points/s" if progress.rate else "")
     ]
     text += [f"  {n['points']} points: {n['meaning']}" for code, n in summary["status"].items() if code != "0"]
+    if rounding:
+        text.append(
+            f"  float32: good to {rounding['rate_ratio_relative']:.1e} of R and "
+            f"{rounding['log_likelihood_absolute']:.1e} of ln L within 50 of its maximum"
+        )
     if allowed:
         text.append(f"  {summary['allowed']} allowed: delta_chi2 = {summary['delta_chi2']}")
     listed = str(grid) if grid.is_file() else f"{len(files)} files in {folder / 'parts'}"

@@ -68,6 +68,8 @@ class ScanSpec(Strict):
             raise ValueError("grid is empty; name its parameters, e.g. grid: {mass: 100, g: 100}")
         if self.grid is not None and self.keep:
             raise ValueError("keep leaves holes in a grid; filter the file afterwards, or use points")
+        if self.precision == "float32" and self.nuisances == "profiled":
+            raise ValueError("precision float32 needs nominal nuisances: a profile fit does not converge in it")
         if not self.outputs and not self.gradients:
             raise ValueError(f"outputs is empty; allowed: {', '.join(get_args(Output))}")
         parse_keep(self.keep)

@@ -64,7 +64,7 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
     small = reduce_spec(spec, settings) if "sbc" in settings.checks else None
-    run_folder(folder, resume=False, force=force)
+    run_folder(folder, force=force, resumable=False)
     reduced = None if small is None else make_model(small)
     if reduced is not None:
         require_throwable(reduced)
