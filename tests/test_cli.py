@@ -316,6 +316,7 @@ measurement: {observable: rate_ratio, distribution: normal, unit: "1", value: 1.
 """
 
 
+@pytest.mark.slow
 def test_rate_with_cuts(tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
     options = ["--theory", "zprime", "--set", "mass=0.01", "--set", "g=1e-3"]

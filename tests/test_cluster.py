@@ -49,6 +49,7 @@ def kill_a_worker(local, folder, done):
     done.append(len(list((folder / "parts").glob("part-*.parquet"))))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path):
     """Rows of a table go to the workers, one of which dies; the files are those of a single process."""
     random = np.random.default_rng(5)
@@ -65,7 +66,10 @@ def test_a_killed_worker_loses_nothing(tmp_path):
     assert 5 <= killed[0] < 301  # in mid-scan
     np.testing.assert_allclose(alone["mass"], table[:, 0], rtol=1e-15)
     for name, x in alone.items():
-        np.testing.assert_array_equal(many[name], x)
+        if name.startswith("d_"):  # the last bit of a derivative depends on how many devices share a block
+            np.testing.assert_allclose(many[name], x, rtol=1e-14, err_msg=name)
+        else:
+            np.testing.assert_array_equal(many[name], x, err_msg=name)
     assert not list((tmp_path / "many" / "parts").glob("*.tmp"))
 
 

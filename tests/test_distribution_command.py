@@ -91,6 +91,7 @@ def test_cuts_that_leave_nothing_are_refused_above_threshold_only():
     assert result.exit_code == 0 and json.loads(result.stdout)["total_cm2"] == 0.0
 
 
+@pytest.mark.slow
 def test_sigma_refuses_cuts_that_leave_nothing():
     arguments = ["sigma", "--target", "proton", "--energy", "9.7", "--energy", "0.2", "--cut", "E_plus=20:"]
     result = CliRunner().invoke(cli.app, arguments)

@@ -274,6 +274,7 @@ def test_summary_has_named_quantiles():
 # --- reproducible and resumable sampling ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_same_seed_same_draws():
     again = sample_posterior(model(), spec().sampler)
     np.testing.assert_array_equal(again.z, short_run().z)

@@ -117,6 +117,7 @@ def test_structures_only_where_the_theory_has_them():
     assert all(part.value.shape == (1, 5) and not part.value.any() for part in forbidden)
 
 
+@pytest.mark.slow
 def test_totals_with_cuts_are_those_of_the_distribution():
     cuts = make_cuts([CutRequest("E_minus", "GeV", min=1.3, resolution=0.2)])
     sums = cross_sections(DIMUON, ARGON[:1], [8.0], theory=flip, parameters=MIDDLE, cuts=cuts, rtol=5e-3)[0]
@@ -133,7 +134,9 @@ def test_totals_with_cuts_are_those_of_the_distribution():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(("numu", "antinumu"), ("mu", "mu")), (("numu", "antinue"), ("mu", "e"))], ids=["mu mu", "mu e"]
+    "arguments",
+    [(("numu", "antinumu"), ("mu", "mu")), pytest.param((("numu", "antinue"), ("mu", "e")), marks=pytest.mark.slow)],
+    ids=["mu mu", "mu e"],
 )
 def test_scalar_rows_join_the_others(folder, arguments):
     both, plain = fold(chain(folder, *arguments)), fold(chain(folder, *arguments, scalar=False))

@@ -140,7 +140,9 @@ CASES = [(("numu",), ("mu", "mu"), ENERGY_CUT), (("antinumu",), ("mu", "mu"), EN
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["coherent", "proton"])
-@pytest.mark.parametrize("arguments", CASES, ids=["numu", "antinumu"])
+@pytest.mark.parametrize(
+    "arguments", [CASES[0], pytest.param(CASES[1], marks=pytest.mark.slow)], ids=["numu", "antinumu"]
+)
 def test_selected_rates_are_event_sums(folder, arguments, number):
     """Every mediator mass, and an axial shift under a cut that treats mu- and mu+ differently."""
     ours = rates_of(folder, *arguments)[:, number]

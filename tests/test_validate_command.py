@@ -47,6 +47,7 @@ def run(tmp_path_factory):
     return path, result, json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_report_names_checks_values_and_verdicts(run):
     path, result, answer = run
     assert [check["check"] for check in answer["checks"]] == [
@@ -62,6 +63,7 @@ def test_report_names_checks_values_and_verdicts(run):
     assert "calibration: 40/40 replications" in result.stderr and "seed 2: draws" in result.stderr
 
 
+@pytest.mark.slow
 def test_ranks_are_those_of_the_report(run):
     path, _, answer = run
     lines = [line for line in (path / "ranks.csv").read_text().splitlines() if not line.startswith("#")]
@@ -78,6 +80,7 @@ def test_ranks_are_those_of_the_report(run):
     assert 0.02 < masses.min() < 0.1 < masses.max() < 0.5  # of calibration.ranges
 
 
+@pytest.mark.slow
 def test_grid_and_seeds_are_in_the_report(run):
     checks = {check["check"]: check for check in run[2]["checks"]}
     quantiles = checks["grid"]["quantiles"]
@@ -87,6 +90,7 @@ def test_grid_and_seeds_are_in_the_report(run):
     assert len(checks["seeds"]["parameters"]["g"]["means"]) == 2
 
 
+@pytest.mark.slow
 def test_files_and_figures(run):
     path, _, answer = run
     names = {file.removeprefix(f"{path}/") for file in answer["files"]}
@@ -97,11 +101,13 @@ def test_files_and_figures(run):
     assert stored["calibration"]["replications"] == 40 and stored["hash"] == answer["hash"]
 
 
+@pytest.mark.slow
 def test_folder_is_not_overwritten(run):
     result = call("zprime_ccfr", "--out", run[0], *SMALL)
     assert result.exit_code == 2 and "replace it with --force" in result.stderr and result.stdout == ""
 
 
+@pytest.mark.slow
 def test_exit_code_3_when_a_check_fails(tmp_path, monkeypatch):
     """Chains that cannot have converged, reported as a table."""
     result = call("zprime_ccfr", "--out", tmp_path, *SMALL, "--set", "calibration.checks=[grid]", "--set",

@@ -100,7 +100,7 @@ def make_runner(
     evaluate = make_evaluator(
         plan.outputs(single),
         plan.names,
-        plan.wanted,
+        {*plan.wanted, "log_likelihood"} - {"delta_chi2", "allowed"},
         spec.gradients,
         size=min(spec.part, plan.total),
         batch=min(batch or default, plan.total),
@@ -115,9 +115,13 @@ def make_runner(
         start, stop = plan.span(number)
         found = evaluate(rows)  # dispatched: the device works on it
         status = input_status(rows, plan.names, theory)
-        columns, status = finish({name: np.asarray(found.pop(name)) for name in tuple(found)}, status, kind)
+        columns = {name: np.asarray(found.pop(name)) for name in tuple(found)}
+        # by NumPy: in a fused kernel the last bit would depend on the number of devices
+        columns["delta_chi2"] = -2.0 * (columns["log_likelihood"] - plan.best)
+        columns["allowed"] = columns["delta_chi2"] < plan.threshold
+        columns, status = finish(columns, status, kind)
         codes, counts = np.unique(status, return_counts=True)
-        allowed = int(columns["allowed"].sum()) if "allowed" in columns else None
+        allowed = int(columns["allowed"].sum()) if "allowed" in plan.about else None
         columns = (
             {"index": np.arange(start, stop)}
             | {name: np.ascontiguousarray(rows[:, j], dtype=kind) for j, name in enumerate(plan.names)}
