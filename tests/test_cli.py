@@ -426,7 +426,7 @@ def test_sample_refuses_folders(tmp_path):
 
 
 def test_interrupt_has_its_own_exit_code(monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tridentjax.commands.sample", interrupt)

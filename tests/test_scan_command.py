@@ -167,6 +167,7 @@ def test_without_pyarrow_parts_are_npz(tmp_path, monkeypatch):
         (("scan.keep=g ~ 4",), ["is no comparison; allowed: NAME < NUMBER"]),
         (("scan.outputs=[rates]", "scan.seed=-1"), ["scan.outputs.0", "scan.seed"]),
         (("scan.points=0",), ["scan.points"]),
+        (("scan.points=null", "scan.grid={mass: 0, g: []}"), ["scan.grid.mass = 0: allowed", "scan.grid.g = []"]),
         (("scan.precision=float32", "scan.nuisances=profiled"), ["float32 needs nominal nuisances"]),
         (("scan.points=null", "scan.rows={file: none.csv}"), ["'none.csv' does not exist"]),
         (("scan.points=4000000000",), ["GB free; write fewer outputs"]),
@@ -202,6 +203,7 @@ def test_occupied_folders_and_flags(tmp_path):
     assert "continue it with --resume or replace it with --force" in faults("zprime_plane", *SMALL, *out)
     assert "exclude each other" in faults("zprime_plane", *SMALL, *out, "--resume", "--force")
     assert "--allow-changes belongs to --resume" in faults("zprime_plane", *SMALL, *out, "--allow-changes")
+    assert "--devices 9; allowed: 1 to 2" in faults("zprime_plane", *SMALL, "--out", tmp_path / "t", "--devices", 9)
     assert "nothing to resume" in faults("zprime_plane", *SMALL, *out, "--resume")
     assert (tmp_path / "s" / "mine.txt").read_text() == "mine"
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tridentjax import cli_batch, cli_inference, cli_support
-from tridentjax.cli_support import CutOption, Device, Json, Kind, Leptons, Neutrino, Settings, guarded
+from tridentjax.cli_support import CutOption, Device, ForceFiles, Json, Kind, Leptons, Neutrino, Settings, guarded
 
 app = typer.Typer(
     name="tridentjax",
@@ -116,7 +116,7 @@ def distribution(
     settings: Settings = [],  # noqa: B006
     cut: CutOption = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Figure (.png, .pdf, .svg); the table goes beside it.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: ForceFiles = False,
     points: Annotated[int, typer.Option(help="Events per scramble and regime, a power of two.")] = 2**14,
     seed: Annotated[int, typer.Option(help="Seed of the integration points.", min=0)] = 0,
     json: Json = False,
@@ -157,7 +157,7 @@ def events(
     cut: CutOption = [],  # noqa: B006
     weighted: Annotated[bool, typer.Option("--weighted", help="Weighted events instead of unweighted ones.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same events.", min=0)] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: ForceFiles = False,
     json: Json = False,
     device: Device = "",
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tridentjax import cli_support
-from tridentjax.cli_support import Device, Json, Settings, guarded
+from tridentjax.cli_support import Device, DryRun, Force, Json, Settings, guarded
 
 
 @guarded
@@ -14,7 +14,7 @@ def scan(
     config: str,
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME_scan).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Do the parts that are missing in the folder.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the scan in the folder.")] = False,
+    force: Force = False,
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="With --resume: keep parts of a config that was another.")
     ] = False,
@@ -25,7 +25,7 @@ def scan(
     dask: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, or 'local' for one process a core.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",
@@ -38,7 +38,7 @@ def scan(
     from tridentjax import commands
 
     commands.scan(
-        config, out, tuple(settings), resume=resume, force=force, allow_changes=allow_changes, batch=batch,
+        config, tuple(settings), out=out, resume=resume, force=force, allow_changes=allow_changes, batch=batch,
         devices=devices, dask=dask, dry_run=dry_run, as_json=json,
     )  # fmt: skip
 
@@ -50,8 +50,8 @@ def validate(
     replications: Annotated[
         int | None, typer.Option(help="Of the simulation-based calibration, instead of the config's [200].")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tridentjax import cli_support
-from tridentjax.cli_support import Device, Json, Settings, guarded
+from tridentjax.cli_support import Device, DryRun, Force, ForceFiles, Json, Settings, guarded
 
 reach = typer.Typer(
     help="Auxiliary and projected reach curves.", no_args_is_help=True, pretty_exceptions_enable=False,
@@ -22,8 +22,8 @@ def sample(
     seed: Annotated[int | None, typer.Option(help="Seed instead of the config's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     dask: Annotated[str | None, typer.Option(help="Scheduler for `sampler.sets` sets of chains, or 'local'.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",
@@ -36,7 +36,9 @@ def sample(
     from tridentjax import commands
 
     overrides = [*settings, *([f"sampler.seed={seed}"] if seed is not None else [])]
-    converged = commands.sample(config, out, tuple(overrides), resume, force, dry_run, json, dask)
+    converged = commands.sample(
+        config, tuple(overrides), out=out, resume=resume, force=force, dry_run=dry_run, as_json=json, dask=dask
+    )
     if not converged:
         raise typer.Exit(3)
 
@@ -49,8 +51,8 @@ def contour(
         list[str], typer.Option(help="gaussian, profile, cls, cls_toys or bayesian; repeatable.")
     ] = [],  # noqa: B006
     confidence_level: Annotated[float | None, typer.Option(help="Instead of the config's.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print parameters, stop.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",
@@ -65,7 +67,7 @@ def contour(
     overrides = list(settings)
     overrides += [f"contour.statistics=[{', '.join(statistic)}]"] if statistic else []
     overrides += [f"contour.confidence_level={confidence_level}"] if confidence_level is not None else []
-    commands.contour(config, out, tuple(overrides), force, dry_run, json)
+    commands.contour(config, tuple(overrides), out=out, force=force, dry_run=dry_run, as_json=json)
 
 
 @guarded
@@ -75,8 +77,8 @@ def fit(
     extremum: Annotated[
         list[str], typer.Option(help="max:OUTPUT or min:OUTPUT over the allowed region, repeatable.")
     ] = [],  # noqa: B006
-    force: Annotated[bool, typer.Option("--force", help="Replace the run in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print one log-likelihood, stop.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",
@@ -95,7 +97,7 @@ def fit(
         parts = [item.partition(":") for item in extremum]
         wanted = ", ".join(f"{{sense: {dumps(sense)}, output: {dumps(output)}}}" for sense, _, output in parts)
         overrides.append(f"fit.extremum=[{wanted}]")
-    if not commands.fit(config, out, tuple(overrides), force, dry_run, json):
+    if not commands.fit(config, tuple(overrides), out=out, force=force, dry_run=dry_run, as_json=json):
         raise typer.Exit(3)
 
 
@@ -107,7 +109,7 @@ def compare(
     theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
     settings: Settings = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: ForceFiles = False,
     json: Json = False,
     device: Device = "",
 ) -> None:
@@ -146,7 +148,7 @@ def reach_belle2(
     electron_energy: Annotated[float, typer.Option(help="Electron beam, GeV.")] = 7.0,
     positron_energy: Annotated[float, typer.Option(help="Positron beam, GeV.")] = 4.0,
     out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: ForceFiles = False,
     json: Json = False,
     device: Device = "",
 ) -> None:
@@ -185,7 +187,7 @@ def reach_dune(
     mass_tonnes: Annotated[float, typer.Option(help="Argon in tonnes, for the statistical accuracy.")] = 147.0,
     efficiency: Annotated[float, typer.Option(help="Of the selection (1 is optimistic).")] = 1.0,
     out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: ForceFiles = False,
     json: Json = False,
     device: Device = "",
 ) -> None:

@@ -10,6 +10,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 Device = Annotated[str, typer.Option("--device", help="cpu or gpu; default: what JAX finds.")]
 Settings = Annotated[list[str], typer.Option("--set", help="name=value, repeatable.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in the folder.")]
+ForceFiles = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Build, print parameters and one log-likelihood, stop.")]
 Neutrino = Annotated[str, typer.Option(help="nue, numu, nutau, antinue, antinumu or antinutau.")]
 Leptons = Annotated[str, typer.Option(help="Negative then positive lepton: mu-mu+, e-e+, mu-e+, ...")]
 CutOption = Annotated[

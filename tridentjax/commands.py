@@ -1,6 +1,7 @@
 """What each CLI command does: collect input, call the library, print for people or as JSON."""
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -110,78 +111,63 @@ def show(name: str, as_json: bool) -> None:
     raise InputError([unknown("config, experiment or flux", name, every)])
 
 
-def sample(
-    config: str,
-    out: Path | None,
-    overrides: tuple[str, ...],
-    resume: bool,
-    force: bool,
-    dry_run: bool,
-    as_json: bool,
-    dask: str | None = None,
-) -> bool:
+def sample(config: str, overrides: tuple[str, ...], **options: Any) -> bool:
     """Sample a posterior into a run folder; returns whether it converged."""
-    from tridentjax.run import dry_run_report, sample_run
+    from tridentjax.run import sample_run
 
-    spec = load_config(config, overrides)
-    if dry_run:
-        content, text = dry_run_report(spec)
-        emit(content, as_json, text)
-        return True
-    folder = out or Path(spec.output.folder or f"runs/{spec.name}")
-    _require_cluster(dask)
-    content, text = sample_run(spec, folder, resume=resume, force=force, config=config_path(config), dask=dask)
-    emit(content, as_json, text)
-    return bool(content["converged"])
+    content = _run_verb(sample_run, "", config, overrides, **options)
+    return content is None or bool(content["converged"])
 
 
-def contour(
-    config: str, out: Path | None, overrides: tuple[str, ...], force: bool, dry_run: bool, as_json: bool
-) -> None:
+def contour(config: str, overrides: tuple[str, ...], **options: Any) -> None:
     """Find the contours of a config and write them into a run folder."""
     from tridentjax.contour_run import contour_run
-    from tridentjax.run import dry_run_report
 
-    spec = load_config(config, overrides)
-    if dry_run:
-        content, text = dry_run_report(spec)
-        emit(content, as_json, text)
-        return
-    folder = out or Path(f"runs/{spec.name}_contour")
-    content, text = contour_run(spec, folder, force=force, config=config_path(config))
-    emit(content, as_json, text)
+    _run_verb(contour_run, "_contour", config, overrides, **options)
 
 
-def fit(config: str, out: Path | None, overrides: tuple[str, ...], force: bool, dry_run: bool, as_json: bool) -> bool:
+def fit(config: str, overrides: tuple[str, ...], **options: Any) -> bool:
     """Fit a config into a run folder; returns whether everything converged."""
     from tridentjax.fit_run import fit_run
-    from tridentjax.run import dry_run_report
 
-    spec = load_config(config, overrides)
-    if dry_run:
-        content, text = dry_run_report(spec)
-        emit(content, as_json, text)
-        return True
-    content, text = fit_run(spec, out or Path(f"runs/{spec.name}_fit"), force=force, config=config_path(config))
-    emit(content, as_json, text)
-    return bool(content["converged"])
+    content = _run_verb(fit_run, "_fit", config, overrides, **options)
+    return content is None or bool(content["converged"])
 
 
-def scan(
-    config: str, out: Path | None, overrides: tuple[str, ...], *, dry_run: bool, as_json: bool, **options: Any
-) -> None:
-    """Evaluate the points of a config into a run folder; `options` are those of `scan_run`."""
-    from tridentjax.run import dry_run_report
+def scan(config: str, overrides: tuple[str, ...], **options: Any) -> None:
+    """Evaluate the points of a config into a run folder."""
     from tridentjax.scan_run import scan_run
 
+    _run_verb(scan_run, "_scan", config, overrides, **options)
+
+
+def _run_verb(
+    run: Callable[..., tuple[dict[str, Any], str]],
+    suffix: str,
+    config: str,
+    overrides: tuple[str, ...],
+    *,
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> dict[str, Any] | None:
+    """Run a verb in its folder and print the answer; a dry run prints parameters and returns None.
+
+    The folder is `out`, or that of the config (`runs/NAME`) with the suffix of the verb; `options` are those of `run`.
+    """
+    from tridentjax.run import dry_run_report
+
     spec = load_config(config, overrides)
     if dry_run:
         content, text = dry_run_report(spec)
         emit(content, as_json, text)
-        return
-    _require_cluster(options["dask"])
-    content, text = scan_run(spec, out or Path(f"runs/{spec.name}_scan"), config=config_path(config), **options)
+        return None
+    _require_cluster(options.get("dask"))
+    folder = out or Path((spec.output.folder or f"runs/{spec.name}") + suffix)
+    content, text = run(spec, folder, config=config_path(config), **options)
     emit(content, as_json, text)
+    return content
 
 
 def _require_cluster(scheduler: str | None) -> None:

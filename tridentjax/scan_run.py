@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from tridentjax.config import require_same_run, resolved
@@ -55,6 +56,8 @@ def scan_run(
     started = time.monotonic()
     if allow_changes and not resume:
         raise InputError(["--allow-changes belongs to --resume; add it or leave this out"])
+    if devices is not None and devices > jax.local_device_count():
+        raise InputError([f"--devices {devices}; allowed: 1 to {jax.local_device_count()}, the devices here"])
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
     fresh = not folder.exists()

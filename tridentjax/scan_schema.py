@@ -1,16 +1,30 @@
 """Shape of the block `scan` of a config: which points, which columns, how they are written."""
 
+import math
 import re
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, PlainValidator, model_validator
 
 from tridentjax.schema import Number, Strict
 
 Output = Literal["rate_ratio", "log_likelihood", "delta_chi2", "allowed", "derived"]
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|==|<|>)\s*([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*")
 
-Axis = Annotated[int, Field(ge=1)] | Annotated[list[Number], Field(min_length=1)]
+
+def _axis(value: Any) -> int | list[float]:
+    """A number of points, or the values themselves."""
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x) for x in values) or not values:
+        raise ValueError("allowed: a number of points, or a list of finite values")
+    if isinstance(value, list):
+        return [float(x) for x in value]
+    if value != int(value) or value < 1:
+        raise ValueError("allowed: a number of points from 1, or a list of values")
+    return int(value)
+
+
+Axis = Annotated[Any, PlainValidator(_axis)]
 
 
 class Condition(NamedTuple):

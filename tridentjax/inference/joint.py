@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from tridentjax.inference.descent import Endpoints, minimise
 from tridentjax.inference.model import Model
 from tridentjax.inference.profile import Data, deviances, observed, profile
-from tridentjax.inference.search import Endpoints, from_unit, is_bounded, minimise
+from tridentjax.inference.search import from_unit, is_bounded
 
 _LANES = 32  # searches at once: one compiled program for starts, curves and roots
 _EVALUATIONS = 600
