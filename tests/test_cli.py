@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from importlib import import_module
 
 import pytest
 from typer.testing import CliRunner
@@ -223,15 +224,9 @@ def test_sigma_spread():
     assert "coherent: half the range over the models" in text and "incoherent with dipole" in text
 
 
-def test_sigma_with_boson_propagators():
-    options = ["--target", "neutron", "--energy", 2500, "--rtol", 3e-2, "--boson-propagators"]
-    content = answer("sigma", *options)
-    (ratio,) = content["boson_propagator_factor"]
-    assert 0.9 < ratio["total"] < 1.0 and content["notes"] == []
-    without = answer("sigma", *options[:-1])
-    assert "the contact limit of W and Z ends" in without["notes"][0]
-    refused = faults("sigma", *options, "--gv", 1, "--ga", 1)
-    assert "--boson-propagators" in refused and "excludes --gv/--ga" in refused
+def test_sigma_says_where_the_contact_limit_ends():
+    notes = {E: answer("sigma", "--target", "neutron", "--energy", E, "--rtol", 3e-2)["notes"] for E in (900, 2500)}
+    assert notes[900] == [] and "the contact limit of W and Z ends" in notes[2500][0]
 
 
 def test_sigma_at_one_loop():
@@ -423,6 +418,23 @@ def test_sample_refuses_folders(tmp_path):
     assert "exclude each other" in both and not (tmp_path / "new").exists()
     assert "nothing to resume" in faults("sample", "zprime_ccfr", "--out", tmp_path / "run", "--resume")
     assert (tmp_path / "run" / "posterior.nc").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("h5py", ["sample", "zprime_ccfr"]),
+        ("corner", ["sample", "rs_minimal"]),
+        ("matplotlib", ["sample", "zprime_ccfr"]),
+        ("h5py", ["scan", "zprime_plane", "--set", "scan.points=null", "--set", "scan.grid={mass: 3, g: 4}"]),
+    ],
+    ids=lambda x: x if isinstance(x, str) else x[1],
+)
+def test_what_the_end_of_a_run_needs_is_asked_for_at_its_start(monkeypatch, tmp_path, package, arguments):
+    import_module("h5netcdf")  # it would remember a missing h5py for the rest of the session
+    monkeypatch.setitem(sys.modules, package, None)
+    text = faults(*arguments, "--out", tmp_path / "run")
+    assert f"needs {package}" in text and "install" in text and not (tmp_path / "run").exists()
 
 
 def test_interrupt_has_its_own_exit_code(monkeypatch):

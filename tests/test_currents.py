@@ -189,7 +189,15 @@ def test_one_loop_leaves_pure_W_and_forbidden_channels(channel):
 
 # --- propagators of W and Z ----------------------------------------------------------------------------------
 
+alone = pytest.mark.filterwarnings("ignore:propagator_shift leaves out terms:FutureWarning")
 
+
+def test_propagator_shift_warns():
+    with pytest.warns(FutureWarning, match="do not add it to a rate"):
+        propagator_shift(Channel("mu", "mu", "mu"), jnp.ones(2), jnp.ones(2))
+
+
+@alone
 @pytest.mark.parametrize(
     ("channel", "has_Z", "has_W"),
     [
@@ -212,10 +220,12 @@ def test_propagator_shift(channel, has_Z, has_W):
     assert np.abs(np.asarray(shift.g_V)[0, 1:]).min() > 1e-4
 
 
+@alone
 def test_propagator_shift_of_a_forbidden_channel():
     assert propagator_shift(Channel("mu", "e", "mu"), jnp.ones(4), jnp.ones(4)).g_V.shape == (0, 4)
 
 
+@alone
 def test_propagator_shift_transforms():
     channel, W2 = Channel("mu", "mu", "mu"), jnp.asarray([3.0, 700.0, 9.0])
 

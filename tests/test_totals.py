@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from fixtures_physics import DIMUON
 
-from tridentjax.cross_section import integrate, total_cross_section
+from tridentjax.cross_section import total_cross_section
 from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.cuts import CutRequest, make_cuts
 from tridentjax.leptonic_table import LARGEST_ENERGY
 from tridentjax.nuclei import load_nucleus
 from tridentjax.phase_space import threshold_energy
-from tridentjax.quadrature import sobol_rule
 from tridentjax.targets import nucleon_regime, nucleus_regimes
 from tridentjax.theories import zprime
 from tridentjax.totals import cross_sections, tabulated_cross_section
@@ -217,29 +216,3 @@ def test_an_impossible_window_is_zero():
     cuts = make_cuts([CutRequest("E_minus", "GeV", 14.0, 20.0, 1e-3)])
     (found,) = cross_sections(DIMUON, [PROTON], [13.0], rtol=1e-2, cuts=cuts)
     assert not found.value.any() and not found.sigma.any() and found.sampled.all()
-
-
-# --- propagators of W and Z ----------------------------------------------------------------------------------
-
-
-def factor(channel, regime, E_nu):
-    rule = sobol_rule(2**12, 7, 9)
-    with_, without = (integrate(channel, regime, E_nu, rule, boson_propagators=b) for b in (True, False))
-    np.testing.assert_array_equal(with_[:3], without[:3])  # structures hold in the contact limit
-    return float(with_[3] / without[3])
-
-
-def test_boson_propagators_matter_only_at_high_energy():
-    regime = REGIMES["O16"][0]
-    dimuon = [factor(DIMUON, regime, E) for E in (4.0, 120.0, 3000.0)]
-    assert abs(dimuon[0] - 1) < 1e-4 and 1 - dimuon[0] < 1 - dimuon[1] < 1 - dimuon[2]
-    assert 0.9 < dimuon[2] < 0.995
-    assert factor(MU_E, regime, 3000.0) < 0.999 and factor(DIMUON, PROTON, 3000.0) < dimuon[2]  # larger K2
-
-
-def test_boson_propagators_go_through_the_event_path():
-    (found,) = cross_sections(DIMUON, [PROTON], [2500.0], rtol=8e-3, boson_propagators=True)
-    contact = tabulated_cross_section(DIMUON, PROTON, [2500.0])
-    assert found.sampled.all()
-    assert (np.abs(found.value - contact.value) < 3 * found.error + contact.error).all()
-    assert found.sigma[0] < contact.sigma[0] - 3 * found.sigma_error[0]

@@ -79,9 +79,6 @@ def sigma(
     theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
     settings: Settings = [],  # noqa: B006
     cut: CutOption = [],  # noqa: B006
-    boson_propagators: Annotated[
-        bool, typer.Option("--boson-propagators", help="W and Z propagators in sigma, for energies above 1 TeV.")
-    ] = False,
     spread: Annotated[bool, typer.Option("--spread", help="Also every nuclear and nucleon form factor.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the integration points.", min=0)] = 0,
     json: Json = False,
@@ -97,8 +94,7 @@ def sigma(
     sigma_command.sigma(
         target=target, energies=energy, neutrino=neutrino, leptons=leptons, form_factor=form_factor, ff=ff,
         nucleon_form_factor=nucleon_form_factor, pauli=pauli, p_fermi=p_fermi, rtol=rtol, sin2_theta_w=sin2_theta_w,
-        gv=gv, ga=ga, theory=theory, settings=settings, cuts=cut, boson_propagators=boson_propagators, spread=spread,
-        seed=seed, as_json=json,
+        gv=gv, ga=ga, theory=theory, settings=settings, cuts=cut, spread=spread, seed=seed, as_json=json,
     )  # fmt: skip
 
 

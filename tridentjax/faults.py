@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
 
 
 class InputError(ValueError):
@@ -21,3 +22,20 @@ def unknown(kind: str, value: object, allowed: Iterable[str], place: str = "") -
     where = f" in {place}" if place else ""
     listing = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
     return f"unknown {kind} {value!r}{where}; {hint}Allowed: {listing}"
+
+
+def require(purpose: str, *packages: str, remedy: str) -> None:
+    """Import what the end of a job needs before its start, so that nothing is computed in vain.
+
+    Raises
+    ------
+    InputError : packages that are missing or cannot be loaded, with the remedy; all at once.
+    """
+    faults = []
+    for package in packages:
+        try:
+            import_module(package)
+        except ImportError as error:
+            faults.append(f"{purpose} needs {package} ({error}); {remedy}")
+    if faults:
+        raise InputError(faults)

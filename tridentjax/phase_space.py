@@ -152,14 +152,6 @@ def lepton_system(
     return (k, q, k_prime, p_minus, p_plus), density
 
 
-def charged_transfer(channel: Channel, points: PhaseSpacePoints) -> Float[Array, " point"]:
-    """W2 = -(k - p)^2 [GeV^2], p the lepton that carries on the flavour of the neutrino: what a W sees."""
-    own, mass = points.p_minus, channel.mass_minus
-    if channel.antineutrino:
-        own, mass = points.p_plus, channel.mass_plus
-    return 2.0 * (points.k[0] * own[0] - (points.k[1:] * own[1:]).sum(0)) - mass**2
-
-
 def _boost(
     frame: Float[Array, "4 *shape"],
     mass: Float[Array, "*shape"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tridentjax.distributions import Distribution
-from tridentjax.faults import InputError
+from tridentjax.faults import require
 from tridentjax.inference.diagnostics import QUANTILES
 from tridentjax.inference.grid import GridPosterior
 from tridentjax.laboratory import OBSERVABLES
@@ -32,10 +32,9 @@ def pyplot() -> Any:
     ------
     InputError : matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError(["figures need matplotlib: install the extra `viz` or set output.figures=false"]) from None
+    require("a figure", "matplotlib", remedy="install the extra `viz` or set output.figures=false")
+    import matplotlib
+
     if "MPLBACKEND" not in os.environ and "matplotlib.pyplot" not in sys.modules:
         matplotlib.use("Agg")
     import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tridentjax.faults import InputError
+from tridentjax.faults import require
 from tridentjax.inference.coordinates import Prior
 from tridentjax.plots import ACCENT, DARK, LIGHT, MIDDLE, pyplot
 
@@ -33,10 +33,9 @@ def plot_corner(
     ------
     InputError : corner is not installed.
     """
-    try:
-        import corner
-    except ImportError:
-        raise InputError(["the corner plot needs `corner`: install the extra `viz`"]) from None
+    require("the corner plot", "corner", remedy="install the extra `viz` or set output.figures=false")
+    import corner
+
     plt = pyplot()
     names = list(draws)
     table = np.stack([draws[name].ravel() for name in names], axis=1)

@@ -12,14 +12,14 @@ import numpy as np
 
 from tridentjax.belle2 import LABEL
 from tridentjax.config import physics_hash, require_same_run, resolved
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, require
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
 from tridentjax.inference.predictive import describe, replicate
 from tridentjax.inference.setup import make_model
 from tridentjax.io import provenance, run_folder, save_posterior, write_json, write_yaml
-from tridentjax.run_figures import draw_figures
+from tridentjax.run_figures import draw_figures, has_corner_plot
 from tridentjax.run_schema import RunSpec
 
 logger = logging.getLogger("tridentjax")
@@ -65,16 +65,13 @@ def sample_run(
     started = time.monotonic()
     if spec.sampler.sets > 1 and dask is None:
         raise InputError([f"sampler.sets = {spec.sampler.sets} needs a cluster: add --dask SCHEDULER, or --dask local"])
+    _require_writers(spec)
     run_folder(folder, resume=resume, force=force)
     settings = resolved(spec)
     identity = physics_hash(settings)
     if resume:
         require_same_run(folder, settings, "sampler")
     _say(folder, f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
-    if spec.output.figures:
-        from tridentjax.plots import pyplot
-
-        pyplot()  # a missing matplotlib is said before the run, not after it
     model = make_model(spec)
     if force:
         for name in _FILES:
@@ -103,6 +100,15 @@ def sample_run(
     write_json(folder / "summary.json", summary)
     _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
     return summary, _text(summary, folder)
+
+
+def _require_writers(spec: RunSpec) -> None:
+    """What writes the results, before the draws are made."""
+    require("posterior.nc", "h5netcdf", "h5py", remedy="reinstall tridentjax with its dependencies")
+    if spec.output.figures:
+        kinds = [p.prior.dist for p in spec.params.values() if p.prior is not None]
+        packages = ("matplotlib", "corner") if has_corner_plot(kinds) else ("matplotlib",)
+        require("figures of a posterior", *packages, remedy="install the extra `viz` or set output.figures=false")
 
 
 def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resume: bool) -> Posterior:

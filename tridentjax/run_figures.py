@@ -1,5 +1,6 @@
 """The figures of a sampling run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from tridentjax.inference.impacts import posterior_pulls
 from tridentjax.inference.model import Model
 from tridentjax.inference.posterior import Posterior
 from tridentjax.inference.predictive import Replicated
+
+
+def has_corner_plot(kinds: Sequence[str]) -> bool:
+    """Whether a model with priors of these kinds gets a corner plot; two logarithmic ones have their own figure."""
+    return len(kinds) >= 2 and list(kinds) != ["loguniform", "loguniform"]
 
 
 def draw_figures(
@@ -39,14 +45,15 @@ def draw_figures(
     title = ", ".join(c.experiment.title for c in model.chains) + ": posterior"
     grid: GridPosterior | None = None
     figures: dict[str, Any] = {}
-    if len(model.priors) == 2 and len(log) == 2:
+    kinds = [prior.kind for prior in model.priors.values()]
+    if len(log) == len(model.priors) == 2:
         names = (log[0], log[1])
         grid = grid_posterior(model, names)
         pair = (posterior.parameters[names[0]], posterior.parameters[names[1]])
         axes = plots.plot_joint(*pair, (labels[names[0]], labels[names[1]]), grid)
         axes.set_title(title, fontsize=10)
         figures["joint"] = axes.get_figure(root=True)
-    elif len(model.priors) >= 2:
+    elif has_corner_plot(kinds):
         theory = {name: posterior.parameters[name] for name in model.priors}
         bits = {name: gains[name]["bits"] for name in theory}
         figures["corner"] = posterior_plots.plot_corner(theory, labels, model.priors, title, bits)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from tridentjax.config import require_same_run, resolved
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, require
 from tridentjax.inference.scan import STATUS, single_precision_error
 from tridentjax.io import provenance, run_folder, write_json, write_yaml
 from tridentjax.part_files import finished_parts, part_path
@@ -58,8 +58,7 @@ def scan_run(
         raise InputError(["--allow-changes belongs to --resume; add it or leave this out"])
     if devices is not None and devices > jax.local_device_count():
         raise InputError([f"--devices {devices}; allowed: 1 to {jax.local_device_count()}, the devices here"])
-    if spec.output.figures:
-        pyplot()  # a missing matplotlib is said before the run, not after it
+    _require_writers(spec)
     fresh = not folder.exists()
     run_folder(folder, resume=resume, force=force)
     try:
@@ -101,6 +100,14 @@ def scan_run(
             found = _run_here(plan, todo, _blocks(plan, table), batch, devices, progress)
     rounding = _rounding(plan, table) if plan.spec.precision == "float32" else None
     return _finish(spec, folder, plan, done | found, progress, setup, rounding)
+
+
+def _require_writers(spec: RunSpec) -> None:
+    """What writes the results, before anything is computed."""
+    if spec.output.figures:
+        pyplot()
+    if spec.scan is not None and spec.scan.grid is not None:
+        require("scan.nc", "h5netcdf", "h5py", remedy="reinstall tridentjax with its dependencies")
 
 
 def _run_here(

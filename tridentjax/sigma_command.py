@@ -30,7 +30,9 @@ from tridentjax.systematics import ModelSpread, model_spread, summed, target_reg
 from tridentjax.targets import REGIMES, Regime
 from tridentjax.totals import TotalCrossSections
 
-_CONTACT_LIMIT = 1000.0  # [GeV]; above it W and Z propagators change the dimuon rate by more than a percent
+# [GeV]; the gauge-invariant tree with W and Z propagators changes dimuons on a proton by +0.4 % there, +3.1 % at
+# 3 TeV and +19 % at 5 TeV, where the W is real; coherent rates by less than 0.1 %
+_CONTACT_LIMIT = 1000.0
 
 
 def sigma(
@@ -51,7 +53,6 @@ def sigma(
     theory: str,
     settings: list[str],
     cuts: list[str],
-    boson_propagators: bool,
     spread: bool,
     seed: int,
     as_json: bool,
@@ -64,8 +65,6 @@ def sigma(
     faults += _number_faults(theory, gv, ga, energies, rtol, p_fermi)
     selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
     regimes = keep(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
-    if boson_propagators and (gv is not None or channel is None):
-        faults.append("--boson-propagators changes the Standard-Model part of a theory; it excludes --gv/--ga")
     if faults:
         raise InputError(faults)
 
@@ -75,14 +74,13 @@ def sigma(
     if gv is not None and ga is not None:
         function, parameters = _constant, {"g_V": gv, "g_A": ga}
     options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
-    totals = summed(channel, regimes, energies, cuts=selection, boson_propagators=boson_propagators, **options)
-    notes = _notes(channel, regimes, energies, boson_propagators, is_open(function, parameters, channel))
+    totals = summed(channel, regimes, energies, cuts=selection, **options)
+    notes = _notes(channel, regimes, energies, is_open(function, parameters, channel))
     extra: dict[str, Any] = {}
-    if selection.active or boson_propagators:
+    if selection.active:
         reference = summed(channel, regimes, energies, **options)
         _refuse_empty(energies, totals, reference)
-        name = "acceptance" if selection.active else "boson_propagator_factor"
-        extra[name] = [_ratio(totals, reference, i) for i in range(len(energies))]
+        extra["acceptance"] = [_ratio(totals, reference, i) for i in range(len(energies))]
     if spread:
         found = model_spread(channel, target, energies, nucleon_form_factor, function, parameters, rtol)
         extra["model_spread"] = {name: _spread_entry(value) for name, value in found.items()}
@@ -177,10 +175,9 @@ def _lines(results: list[dict[str, Any]], extra: dict[str, Any]) -> list[str]:
                 structures += "".join(f"  {key} {e[key]:.4e}" for key in SCALAR_STRUCTURES if key in e)
                 value = f"sigma = {e['sigma']:.4e} +- {e['error']:.1e}"
                 lines.append(f"E = {entry['energy']:g} GeV  {name:20} {value}   {structures}")
-        for title in ("acceptance", "boson_propagator_factor"):
-            for name, ratio in extra.get(title, [{}] * len(results))[i].items():
-                shown = "undefined (no rate)" if ratio is None else f"{ratio:.4f}"
-                lines.append(f"E = {entry['energy']:g} GeV  {name:20} {title.replace('_', ' ')} {shown}")
+        for name, ratio in extra.get("acceptance", [{}] * len(results))[i].items():
+            shown = "undefined (no rate)" if ratio is None else f"{ratio:.4f}"
+            lines.append(f"E = {entry['energy']:g} GeV  {name:20} acceptance {shown}")
     for regime, entry in extra.get("model_spread", {}).items():
         for model, values in entry["sigma"].items():
             lines.append(f"{regime} with {model:16} " + " ".join(f"{value:.4e}" for value in values))
@@ -189,9 +186,7 @@ def _lines(results: list[dict[str, Any]], extra: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _notes(
-    channel: Channel, regimes: list[tuple[float, Regime]], energies: list[float], boson_propagators: bool, opens: bool
-) -> list[str]:
+def _notes(channel: Channel, regimes: list[tuple[float, Regime]], energies: list[float], opens: bool) -> list[str]:
     if not opens:
         return [
             f"{channel.name} is forbidden at tree level: Z exchange makes a same-flavour pair, W exchange turns the "
@@ -204,9 +199,10 @@ def _notes(
         for name, threshold in thresholds.items()
         if E_nu <= threshold
     ]
-    if max(energies) > _CONTACT_LIMIT and not boson_propagators:
+    if max(energies) > _CONTACT_LIMIT:
         notes.append(
-            f"above {_CONTACT_LIMIT:g} GeV the contact limit of W and Z ends; --boson-propagators shows by how much"
+            f"above {_CONTACT_LIMIT:g} GeV the contact limit of W and Z ends: their propagators, left out here, change "
+            "dimuons on a proton by +0.4 % at 1 TeV, +3.1 % at 3 TeV and +19 % at 5 TeV"
         )
     return notes
 

@@ -121,14 +121,13 @@ def cross_sections(
     parameters: dict[str, Any] | None = None,
     rtol: float = 1e-3,
     seed: int = 0,
-    boson_propagators: bool = False,
     cuts: Cuts = NO_CUTS,
 ) -> list[TotalCrossSections]:
     """Total cross sections of the regimes of a target, each energy to a relative accuracy.
 
     From `tabulated_cross_section` where its error of VV + AA (and of SS + PP of a theory that `has_scalars`) is
-    within `rtol`, else (and for all energies above `LARGEST_ENERGY`, and with cuts or with W and Z propagators)
-    from `total_cross_section`. A regime below 1e-3 of the total is only asked for 1e-3 of the total's accuracy.
+    within `rtol`, else (and for all energies above `LARGEST_ENERGY`, and with cuts) from `total_cross_section`. A
+    regime below 1e-3 of the total is only asked for 1e-3 of the total's accuracy.
 
     Raises
     ------
@@ -136,7 +135,7 @@ def cross_sections(
     ValueError : an energy that is not positive and finite.
     """
     E_nu = np.asarray(energies, dtype=float)
-    tabulated = (E_nu <= LARGEST_ENERGY) & (not boson_propagators) & (not cuts.active)
+    tabulated = (E_nu <= LARGEST_ENERGY) & (not cuts.active)
     given = {name: jnp.asarray(x, dtype=float) for name, x in (parameters or {}).items()}
     names = ALL_STRUCTURES if has_scalars(theory, given, channel) else STRUCTURES
     results = [_empty(E_nu.size, len(names)) for _ in regimes]
@@ -162,7 +161,6 @@ def cross_sections(
                 floor=float(floors[0][i]),
                 scalar_floor=float(floors[1][i]),
                 seed=seed,
-                boson_propagators=boson_propagators,
                 cuts=cuts,
             )
             _store(result, int(i), estimate)
