@@ -28,12 +28,12 @@ tj.enable_x64()
 import jax
 import jax.numpy as jnp
 
-from tridentjax.config import load_config
+from tridentjax.figures.style import label, plot_joint, plot_marginals, plot_rate_ratios
+from tridentjax.inference.build import make_model
 from tridentjax.inference.diagnostics import summarise
-from tridentjax.inference.grid import grid_posterior
+from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.posterior import sample_posterior
-from tridentjax.inference.setup import make_model
-from tridentjax.plots import label, plot_joint, plot_marginals, plot_rate_ratios
+from tridentjax.runs.config import load_config
 
 print("tridentjax", tj.__version__, "jax", jax.__version__)
 

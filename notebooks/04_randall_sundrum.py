@@ -29,12 +29,12 @@ tj.enable_x64()
 import jax
 import jax.numpy as jnp
 
-from tridentjax.config import load_config
+from tridentjax.figures.posterior import plot_corner, plot_couplings
+from tridentjax.figures.style import ACCENT, DARK, MIDDLE, label
+from tridentjax.inference.build import make_model
 from tridentjax.inference.diagnostics import bulk_ess, information_gain
 from tridentjax.inference.posterior import sample_posterior
-from tridentjax.inference.setup import make_model
-from tridentjax.plots import ACCENT, DARK, MIDDLE, label
-from tridentjax.posterior_plots import plot_corner, plot_couplings
+from tridentjax.runs.config import load_config
 
 print("tridentjax", tj.__version__, "jax", jax.__version__)
 

@@ -29,17 +29,17 @@ import tridentjax as tj
 tj.enable_x64()
 import jax.numpy as jnp
 
-from tridentjax.belle2 import LABEL, Belle2Assumptions
-from tridentjax.belle2_reach import expected_reach
-from tridentjax.config import load_config
-from tridentjax.contour_figures import plot_contours
-from tridentjax.contour_table import make_rows
-from tridentjax.dune_reach import projection_model, required_accuracy
-from tridentjax.inference.region import find_region, make_plane
-from tridentjax.inference.setup import make_model
-from tridentjax.muon_moment import historical_band
-from tridentjax.overlays import Overlay
-from tridentjax.plots import ACCENT, DARK, MIDDLE
+from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions
+from tridentjax.figures.contour import plot_contours
+from tridentjax.figures.overlays import Overlay
+from tridentjax.figures.style import ACCENT, DARK, MIDDLE
+from tridentjax.inference.build import make_model
+from tridentjax.inference.limits.belle2_reach import expected_reach
+from tridentjax.inference.limits.region import find_region, make_plane
+from tridentjax.inference.limits.required_accuracy import projection_model, required_accuracy
+from tridentjax.runs.config import load_config
+from tridentjax.runs.contour_files import make_rows
+from tridentjax.theory.muon_moment import historical_band
 
 print("tridentjax", tj.__version__)
 

@@ -37,14 +37,14 @@ import xarray as xr
 from distributed import LocalCluster
 from scipy.stats import chi2
 
-from tridentjax.config import config_path, load_config
-from tridentjax.inference.folded import fold_model, in_float32
-from tridentjax.inference.points import Grid
-from tridentjax.inference.scan import make_evaluator, nominal_outputs, single_precision_error, with_delta_chi2
-from tridentjax.inference.setup import make_model
-from tridentjax.part_files import read_part
-from tridentjax.plots import ACCENT, DARK, MIDDLE
-from tridentjax.scan_run import scan_run
+from tridentjax.figures.style import ACCENT, DARK, MIDDLE
+from tridentjax.inference.build import make_model
+from tridentjax.inference.folded_model import fold_model, in_float32
+from tridentjax.runs.config import config_path, load_config
+from tridentjax.runs.scan import scan_run
+from tridentjax.scan.evaluator import make_evaluator, nominal_outputs, single_precision_error, with_delta_chi2
+from tridentjax.scan.parts import read_part
+from tridentjax.scan.points import Grid
 
 print("tridentjax", tj.__version__, "jax", jax.__version__)
 

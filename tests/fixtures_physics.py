@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.cross_section import differential_cross_section
 from tridentjax.currents import Channel
-from tridentjax.kernel import density_at_energy
-from tridentjax.leptonic_table import load_leptonic_table
-from tridentjax.phase_space import DIMENSION, map_unit_cube
+from tridentjax.nucleus.regimes import Q2_scale
+from tridentjax.process.cross_section import differential_cross_section
+from tridentjax.process.kernel import density_at_energy
+from tridentjax.process.leptonic_table import load_leptonic_table
+from tridentjax.process.phase_space import DIMENSION, map_unit_cube
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import Q2_scale
 
 DIMUON = Channel("mu", "mu", "mu")
 

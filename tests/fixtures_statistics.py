@@ -9,14 +9,14 @@ from jax.experimental.compilation_cache import compilation_cache
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, xlogy
 
-from tridentjax.config import load_config
-from tridentjax.experiment import load_experiment
+from tridentjax.experiment.load import load_experiment
+from tridentjax.experiment.measurement import Nuisance
+from tridentjax.inference.build import make_model
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.setup import make_model
-from tridentjax.measurement import Nuisance
-from tridentjax.rates import Chain
-from tridentjax.theories import sm
+from tridentjax.rates.chain import Chain
+from tridentjax.runs.config import load_config
+from tridentjax.theory.theories import sm
 
 OFF = ("nuisances=false",)
 NORMALISATIONS = tuple(

@@ -7,8 +7,8 @@ against the root equation in mpmath), sums are taken mode by mode and extrapolat
 import numpy as np
 from scipy.special import iv, kv
 
-from tridentjax.rs.geometry import WarpedGeometry
-from tridentjax.rs.kk import kk_couplings, kk_roots, kk_wave
+from tridentjax.theory.rs.geometry import WarpedGeometry
+from tridentjax.theory.rs.kk import kk_couplings, kk_roots, kk_wave
 
 
 def geometry_of(L, kappa_UV=0.0, kappa_IR=0.0, k=1.2209e19):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tridentjax.config import load_config
-from tridentjax.inference.agreement import across_seeds, against_grid
-from tridentjax.inference.grid import GridPosterior, grid_posterior
-from tridentjax.inference.setup import make_model
+from tridentjax.inference.build import make_model
+from tridentjax.inference.checks.agreement import across_seeds, against_grid
+from tridentjax.inference.grid_posterior import GridPosterior, grid_posterior
+from tridentjax.runs.config import load_config
 
 
 def plane(cells=200):

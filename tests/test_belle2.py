@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import poisson
 
-from tridentjax.belle2 import (
+from tridentjax.experiment.belle2 import (
     Belle2Assumptions,
     belle2_log_likelihood,
     electron_coupling2,
@@ -18,9 +18,9 @@ from tridentjax.belle2 import (
     invisible_branching_ratio,
     photon_cross_section,
 )
-from tridentjax.belle2_reach import lmutau_events
 from tridentjax.faults import InputError
-from tridentjax.mediators import loop_mixing, loop_mixing_timelike
+from tridentjax.inference.limits.belle2_reach import lmutau_events
+from tridentjax.theory.mediators import loop_mixing, loop_mixing_timelike
 
 ALPHA, GEV2_IN_AB = 1 / 137.035999177, 0.3893793721e15
 CHARGE = math.sqrt(4 * math.pi * ALPHA)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
-from tridentjax.belle2 import Belle2Assumptions
-from tridentjax.belle2_reach import expected_reach, lmutau_events
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.experiment.belle2 import Belle2Assumptions
+from tridentjax.inference.limits.belle2_reach import expected_reach, lmutau_events
 
 THREE = ["--mass", 0.1, "--mass", 0.9, "--mass", 12]  # one shape everywhere: compiled once
 LABEL = "auxiliary reach, not a trident measurement"

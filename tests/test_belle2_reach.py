@@ -9,9 +9,9 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import poisson
 
-from tridentjax.belle2 import Belle2Assumptions
-from tridentjax.belle2_reach import expected_reach, first_crossing, lmutau_events, signal_upper_limit
+from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.faults import InputError
+from tridentjax.inference.limits.belle2_reach import expected_reach, first_crossing, lmutau_events, signal_upper_limit
 
 ROOT_S = math.sqrt(112.0)
 WINDOW = Belle2Assumptions(min_energy=1.3, max_energy=5.9, min_angle=23.0, max_angle=117.0, luminosity=3.7)

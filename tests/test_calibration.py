@@ -16,19 +16,19 @@ from fixtures_statistics import analytic_model, compile_once
 from scipy import stats
 
 from tridentjax import InputError
-from tridentjax.calibration_schema import CalibrationSpec
-from tridentjax.config import load_config
-from tridentjax.inference.agreement import across_seeds, against_grid, equal_lengths
-from tridentjax.inference.calibration import calibrate
+from tridentjax.inference.build import make_model
+from tridentjax.inference.checks.agreement import across_seeds, against_grid, equal_lengths
+from tridentjax.inference.checks.calibration import calibrate
+from tridentjax.inference.checks.simulate import throw_truths, with_data
+from tridentjax.inference.checks.uniformity import chi2_p_value, counts_below, ecdf_band, ecdf_p_value
 from tridentjax.inference.coordinates import Edge, Prior
-from tridentjax.inference.grid import grid_posterior
+from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import expand_model
 from tridentjax.inference.posterior import sample_posterior
-from tridentjax.inference.setup import make_model
-from tridentjax.inference.simulate import throw_truths, with_data
-from tridentjax.inference.uniformity import chi2_p_value, counts_below, ecdf_band, ecdf_p_value
-from tridentjax.run_schema import SamplerSpec
-from tridentjax.validate_run import reduce_spec
+from tridentjax.runs.config import load_config
+from tridentjax.runs.validate import reduce_spec
+from tridentjax.schema.calibration import CalibrationSpec
+from tridentjax.schema.run import SamplerSpec
 
 SETTINGS = CalibrationSpec(replications=200, draws=99, warmup=200, block=100, max_draws=1500, batch=200, seed=4)
 

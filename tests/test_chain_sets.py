@@ -10,11 +10,12 @@ import pytest
 from distributed import LocalCluster
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
-from tridentjax.chain_sets import sample_sets, set_seed
-from tridentjax.config import load_config
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
 from tridentjax.inference.posterior import Posterior, merge_posteriors
-from tridentjax.run_schema import SamplerSpec
+from tridentjax.runs.config import load_config
+from tridentjax.runs.sample_sets import sample_sets, set_seed
+from tridentjax.schema.run import SamplerSpec
 
 SETTINGS = (
     "nuisances=false", "sampler.sets=2", "sampler.chains=2", "sampler.warmup=200", "sampler.draws=300",

@@ -11,11 +11,13 @@ from importlib import import_module
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import __version__, cli, cli_support
+from tridentjax import __version__
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
-from tridentjax.io import load_posterior
-from tridentjax.systematics import summed, target_regimes
-from tridentjax.tables import read_yaml
+from tridentjax.files import read_yaml
+from tridentjax.process.model_spread import summed, target_regimes
+from tridentjax.runs.folder import load_posterior
 
 TINY = [
     "--set", "nuisances=false", "--set", "output.figures=false", "--set", "sampler.chains=2", "--set",
@@ -53,7 +55,7 @@ def faults(*arguments):
 
 
 def process(*arguments):
-    command = [sys.executable, "-m", "tridentjax.cli", *(str(a) for a in arguments)]
+    command = [sys.executable, "-m", "tridentjax.cli.app", *(str(a) for a in arguments)]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
@@ -441,7 +443,7 @@ def test_interrupt_has_its_own_exit_code(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tridentjax.commands.sample", interrupt)
+    monkeypatch.setattr("tridentjax.cli.commands.listing.sample", interrupt)
     result = call("sample", "zprime_ccfr")
     assert result.exit_code == 130 and "--resume" in result.stderr
 

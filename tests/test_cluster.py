@@ -12,12 +12,13 @@ from distributed import LocalCluster
 from fixtures_statistics import OFF, statistical_model
 from typer.testing import CliRunner
 
-from tridentjax import cluster, scan_setup
-from tridentjax.cluster import ALLOCATOR, connect, nanny_environment
-from tridentjax.config import config_path, load_config
 from tridentjax.faults import InputError
-from tridentjax.part_files import read_part
-from tridentjax.scan_run import scan_run
+from tridentjax.runs.config import config_path, load_config
+from tridentjax.runs.scan import scan_run
+from tridentjax.scan import build as scan_setup
+from tridentjax.scan import cluster
+from tridentjax.scan.cluster import ALLOCATOR, connect, nanny_environment
+from tridentjax.scan.parts import read_part
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask about ports and connections that a killed worker leaves
 
@@ -74,7 +75,8 @@ def test_a_killed_worker_loses_nothing(tmp_path):
 
 
 def test_no_scheduler(tmp_path, monkeypatch):
-    from tridentjax import cli, cli_support
+    from tridentjax.cli import app as cli
+    from tridentjax.cli import options as cli_support
 
     monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
     monkeypatch.setattr(cluster, "_TIMEOUT", "0.5s")

@@ -10,9 +10,11 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support, compare_command
-from tridentjax.comparison import Comparison, combine, count_p_value
-from tridentjax.experiment import load_experiment
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.cli.commands import compare as compare_command
+from tridentjax.experiment.load import load_experiment
+from tridentjax.rates.comparison import Comparison, combine, count_p_value
 
 COUNT = load_experiment("nutev_1998").measurement
 

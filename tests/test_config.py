@@ -4,8 +4,8 @@ from textwrap import dedent
 import pytest
 
 from tridentjax import InputError
-from tridentjax.config import config_names, config_path, load_config, physics_hash, resolved
-from tridentjax.inference.setup import make_model
+from tridentjax.inference.build import make_model
+from tridentjax.runs.config import config_names, config_path, load_config, physics_hash, resolved
 
 GOOD = dedent("""\
     name: mine
@@ -180,7 +180,7 @@ def test_hash_does_not_depend_on_the_order_of_the_file(tmp_path):
 
 
 def test_resolved_config_is_complete_and_reads_back(tmp_path):
-    from tridentjax.io import write_yaml
+    from tridentjax.runs.folder import write_yaml
 
     spec = load_config(write(tmp_path))
     content = resolved(spec)

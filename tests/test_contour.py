@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from tridentjax.inference.contour import Objective, Plane, Samples, locate, sample_rays, trace, tracks
 from tridentjax.inference.coordinates import Prior
+from tridentjax.inference.limits.rays import Objective, Plane, Samples, locate, sample_rays, trace, tracks
 
 PRIORS = {"x": Prior(-1.3, 2.1, "uniform"), "y": Prior(-0.7, 1.9, "uniform")}
 LOGARITHMIC = {"x": Prior(0.02, 7.0, "loguniform"), "y": Prior(3e-4, 0.8, "loguniform")}

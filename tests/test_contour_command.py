@@ -8,11 +8,12 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
-from tridentjax.config import load_config
-from tridentjax.contour_figures import plot_contours
-from tridentjax.contour_table import Row
-from tridentjax.overlays import Overlay
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.figures.contour import plot_contours
+from tridentjax.figures.overlays import Overlay
+from tridentjax.runs.config import load_config
+from tridentjax.runs.contour_files import Row
 
 SMALL = ("--set", "contour.points=5", "--set", "contour.samples=24", "--set", "nuisances=false")
 

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 from fixtures_physics import DIMUON, dimuon_table, kernel_total
 
-from tridentjax import cross_section
-from tridentjax.cross_section import integrate, total_cross_section
 from tridentjax.currents import Channel, standard_model_current
-from tridentjax.form_factors import Dipole, NucleonFormFactors
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import threshold_energy
+from tridentjax.nucleus.form_factors import Dipole, NucleonFormFactors
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import Coherent, Incoherent, nucleon_regime, nucleus_regimes
+from tridentjax.process import cross_section
+from tridentjax.process.cross_section import integrate, total_cross_section
+from tridentjax.process.phase_space import threshold_energy
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import Coherent, Incoherent, nucleon_regime, nucleus_regimes
 
 
 def coherent(name):

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from fixtures_physics import map_jitted, random_points
 
-from tridentjax.cross_section import integrate, map_constants, weigh
 from tridentjax.currents import Channel
-from tridentjax.cuts import NO_CUTS, Cut, CutRequest, Cuts, acceptance, make_cuts
 from tridentjax.faults import InputError
-from tridentjax.laboratory import OBSERVABLES, kinematics
-from tridentjax.nuclei import load_nucleus
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import Q2_scale, nucleus_regimes
+from tridentjax.process.cross_section import integrate, map_constants, weigh
+from tridentjax.process.cuts import NO_CUTS, Cut, CutRequest, Cuts, acceptance, make_cuts
+from tridentjax.process.laboratory import OBSERVABLES, kinematics
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import Q2_scale, nucleus_regimes
 
 MU_E = Channel("mu", "mu", "e")
 E_NU, MASS = 11.0, 37.2155

@@ -8,18 +8,18 @@ import pytest
 from fixtures_physics import DIMUON, density, dimuon_table
 from scipy.interpolate import CubicSpline
 
-from tridentjax.cross_section import REPLICAS, integrate
 from tridentjax.currents import Channel, LeptonCurrent
-from tridentjax.cuts import CutRequest, make_cuts
-from tridentjax.distributions import differential_distribution
+from tridentjax.experiment.flux import Flux
 from tridentjax.faults import InputError
-from tridentjax.flux import Flux
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import DIMENSION
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
+from tridentjax.process.cross_section import REPLICAS, integrate
+from tridentjax.process.cuts import CutRequest, make_cuts
+from tridentjax.process.phase_space import DIMENSION
+from tridentjax.process.totals import tabulated_cross_section
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import nucleon_regime, nucleus_regimes
-from tridentjax.theories import zprime
-from tridentjax.totals import tabulated_cross_section
+from tridentjax.rates.distributions import differential_distribution
+from tridentjax.theory.theories import zprime
 
 ANTI_DIMUON = Channel("mu", "mu", "mu", antineutrino=True)
 MU_E, CP_OF_MU_E = Channel("mu", "mu", "e"), Channel("mu", "e", "mu", antineutrino=True)

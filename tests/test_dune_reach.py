@@ -11,9 +11,15 @@ from scipy.stats import norm
 from toy_model import SLOPES, toy_model
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
-from tridentjax.dune_reach import excluded_coupling, required_accuracy, statistical_accuracy, with_accuracy
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
 from tridentjax.faults import InputError
+from tridentjax.inference.limits.required_accuracy import (
+    excluded_coupling,
+    required_accuracy,
+    statistical_accuracy,
+    with_accuracy,
+)
 from tridentjax.inference.profile import observed, profile
 
 LEVEL = 0.9

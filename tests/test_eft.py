@@ -9,9 +9,9 @@ import pytest
 
 from tridentjax.constants import G_F
 from tridentjax.currents import FLAVOURS, Channel, quadratic_couplings, standard_model_current
-from tridentjax.eft import COMPLEX_NAMES, LEFT_NAMES, WARSAW_NAMES, left_shift, to_left
 from tridentjax.faults import InputError
-from tridentjax.smeft import SCHEMES, smeft_shift, warsaw_to_left
+from tridentjax.theory.left import COMPLEX_NAMES, LEFT_NAMES, WARSAW_NAMES, left_shift, to_left
+from tridentjax.theory.smeft import SCHEMES, smeft_shift, warsaw_to_left
 
 V2 = 1 / (np.sqrt(2) * 1.1663788e-5)  # GeV^2; written again so that a changed constant is noticed
 S2 = 0.2357

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tridentjax import event_files
+from tridentjax.cli.commands.events import events
 from tridentjax.currents import Channel
-from tridentjax.event_command import events
-from tridentjax.event_files import check_event_file, write_events
-from tridentjax.event_sample import PARTICLES, reweighted
-from tridentjax.event_source import beam_source
-from tridentjax.events import generate_events
+from tridentjax.events import files as event_files
+from tridentjax.events.files import check_event_file, write_events
+from tridentjax.events.generate import generate_events
+from tridentjax.events.sample import PARTICLES, reweighted
+from tridentjax.events.source import beam_source
 from tridentjax.faults import InputError
-from tridentjax.theories import zprime
+from tridentjax.theory.theories import zprime
 
 pyhepmc = pytest.importorskip("pyhepmc")
 parquet = pytest.importorskip("pyarrow.parquet")

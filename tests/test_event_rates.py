@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tridentjax import InputError, Nuisances, fold, load_experiment, log_likelihood, prepare, rate_ratio, theories
-from tridentjax.event_rates import (
+from tridentjax import InputError, Nuisances, fold, load_experiment, log_likelihood, prepare, rate_ratio
+from tridentjax.experiment.load import load_beams
+from tridentjax.experiment.measurement import with_signal
+from tridentjax.rates.exposure import (
     channel_rates,
     complete,
     expected_events,
@@ -17,8 +19,7 @@ from tridentjax.event_rates import (
     lepton_pairs,
     theory_budget,
 )
-from tridentjax.experiment import load_beams
-from tridentjax.measurement import with_signal
+from tridentjax.theory import theories
 
 OWN = """name: own
 title: own

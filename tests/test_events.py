@@ -8,24 +8,24 @@ import pytest
 from fixtures_physics import DIMUON, dimuon_table
 from scipy.stats import chi2
 
-from tridentjax.cross_section import differential_cross_section
 from tridentjax.currents import Channel, quadratic_couplings
-from tridentjax.cuts import NO_CUTS, CutRequest, make_cuts
-from tridentjax.event_sample import effective_share, reweight, reweighted
-from tridentjax.event_source import beam_source, experiment_source, nucleus_code
-from tridentjax.event_stream import EventStream
-from tridentjax.events import generate_events
-from tridentjax.experiment import load_experiment
+from tridentjax.events.generate import generate_events
+from tridentjax.events.sample import effective_share, reweight, reweighted
+from tridentjax.events.source import beam_source, experiment_source, nucleus_code
+from tridentjax.events.stream import EventStream
+from tridentjax.experiment.flux import load_flux
+from tridentjax.experiment.load import load_experiment
 from tridentjax.faults import InputError
-from tridentjax.flux import load_flux
-from tridentjax.kernel import build_kernel, energy_weights
-from tridentjax.laboratory import OBSERVABLES, kinematics
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import map_unit_cube
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import Q2_scale, nucleus_regimes
+from tridentjax.process.cross_section import differential_cross_section
+from tridentjax.process.cuts import NO_CUTS, CutRequest, make_cuts
+from tridentjax.process.kernel import build_kernel, energy_weights
+from tridentjax.process.laboratory import OBSERVABLES, kinematics
+from tridentjax.process.phase_space import map_unit_cube
 from tridentjax.quadrature import Rule, sobol_rule
-from tridentjax.rates import fold_target
-from tridentjax.targets import Q2_scale, nucleus_regimes
-from tridentjax.theories import sm, zprime
+from tridentjax.rates.chain import fold_target
+from tridentjax.theory.theories import sm, zprime
 
 MIXED = Channel("mu", "e", "mu", antineutrino=True)
 PHOTON_LIKE = {"mass": 0.05, "g": 2e-3}

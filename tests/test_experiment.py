@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError, load_experiment, load_flux
-from tridentjax.experiment_schema import FormFactorName
-from tridentjax.form_factors import Helm
-from tridentjax.materials import load_material
-from tridentjax.nuclei import FORM_FACTORS
+from tridentjax.nucleus.form_factors import Helm
+from tridentjax.nucleus.materials import load_material
+from tridentjax.nucleus.nuclei import FORM_FACTORS
+from tridentjax.schema.experiment import FormFactorName
 
 GOOD = dedent("""\
     name: mine

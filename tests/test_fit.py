@@ -15,9 +15,9 @@ from toy_model import SLOPES, toy_model
 from tridentjax import InputError
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.covariance import make_covariance
-from tridentjax.inference.curve import profile_likelihood
+from tridentjax.inference.deviance import evaluate, hessian, make_joint
 from tridentjax.inference.fit import fit
-from tridentjax.inference.joint import evaluate, hessian, make_joint
+from tridentjax.inference.profile_curve import profile_likelihood
 
 VALUE, SD = 0.82, 0.28
 SIZE = float(np.linalg.norm(SLOPES))

@@ -9,16 +9,18 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support, fit_run
-from tridentjax.config import config_names, load_config
-from tridentjax.experiment import load_experiment
-from tridentjax.fit_figures import plot_curve
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.experiment.load import load_experiment
+from tridentjax.figures.fit import plot_curve
+from tridentjax.inference.build import make_model
 from tridentjax.inference.coordinates import Prior
-from tridentjax.inference.curve import Curve, Interval
 from tridentjax.inference.model import Model
-from tridentjax.inference.setup import make_model
-from tridentjax.rates import Chain
-from tridentjax.theories import sm
+from tridentjax.inference.profile_curve import Curve, Interval
+from tridentjax.rates.chain import Chain
+from tridentjax.runs import fit as fit_run
+from tridentjax.runs.config import config_names, load_config
+from tridentjax.theory.theories import sm
 
 SMALL = ("--set", "nuisances=false", "--set", "fit.starts=4", "--set", "fit.points=9")
 

@@ -5,17 +5,9 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from tridentjax.events.energies import sample_energies
+from tridentjax.experiment.flux import SPECIES, Flux, flux_names, flux_path, load_flux, read_flux_table, table_species
 from tridentjax.faults import InputError
-from tridentjax.flux import (
-    SPECIES,
-    Flux,
-    flux_names,
-    flux_path,
-    load_flux,
-    read_flux_table,
-    table_species,
-)
-from tridentjax.spectrum import sample_energies
 
 REFERENCES = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "fluxes.yaml")["fluxes"]
 KNOTS = "# unit: 1/GeV/m^2/POT\n# energy_unit: GeV\nspecies,E_nu,flux\n"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fixtures_statistics import statistical_model
 
-from tridentjax.catalogue import THEORIES
 from tridentjax.currents import Channel, quadratic_couplings
-from tridentjax.inference.folded import fold_model, in_float32
-from tridentjax.inference.scan import nominal_outputs, single_precision_error
-from tridentjax.theory_input import bind_theory
+from tridentjax.inference.folded_model import fold_model, in_float32
+from tridentjax.scan.evaluator import nominal_outputs, single_precision_error
+from tridentjax.theory.binding import bind_theory
+from tridentjax.theory.catalogue import THEORIES
 
 POINTS = ({"mass": 0.0123, "g": 7.7e-4}, {"mass": 0.31, "g": 2.9e-3}, {"mass": 41.0, "g": 0.11})
 BULK = {"c_L_e": 0.62, "c_L_mu": 0.44, "c_R_e": 0.68, "c_R_mu": 0.57}

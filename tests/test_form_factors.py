@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 
 from tridentjax.constants import HBARC, MASS_NEUTRON, MASS_PROTON, MU_NEUTRON, MU_PROTON
-from tridentjax.form_factors import (
+from tridentjax.nucleus.form_factors import (
     FermiDensity,
     FourierBessel,
     GaussianDensity,
@@ -15,7 +15,7 @@ from tridentjax.form_factors import (
     spherical_j0,
     woods_saxon,
 )
-from tridentjax.nuclei import load_nucleon, load_nucleus
+from tridentjax.nucleus.nuclei import load_nucleon, load_nucleus
 
 Q2 = jnp.asarray([0.0, 1e-12, 3e-6, 7e-4, 0.013, 0.11, 0.43, 1.6])
 

@@ -20,12 +20,13 @@ from host_protocol import (
 )  # fmt: skip
 from ruamel.yaml import YAML
 
-from tridentjax import InputError, host, load_experiment
-from tridentjax.catalogue import find_theory
+from tridentjax import InputError, load_experiment
 from tridentjax.constants import G_F, SIN2_THETA_W
-from tridentjax.folded_data import read_response, response_columns
-from tridentjax.host import TridentConstraint, TridentInputs, trident_ratio
-from tridentjax.rates import fold, prepare, rate_ratio
+from tridentjax.host import constraint as host
+from tridentjax.host.constraint import TridentConstraint, TridentInputs, trident_ratio
+from tridentjax.rates.chain import fold, prepare, rate_ratio
+from tridentjax.rates.packaged_response import read_response, response_columns
+from tridentjax.theory.catalogue import find_theory
 
 REFERENCES = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "rs_matching.yaml")
 LAMBDA = 1225.691031

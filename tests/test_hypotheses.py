@@ -9,7 +9,7 @@ import pytest
 from fixtures_statistics import analytic_model
 from scipy import stats
 
-from tridentjax.inference.hypotheses import (
+from tridentjax.inference.limits.cls import (
     asimov,
     expand,
     expanded_ratios,

@@ -6,10 +6,10 @@ import pytest
 from scipy.optimize import brentq, minimize, minimize_scalar
 from toy_model import SLOPES, toy_model
 
-from tridentjax.goodness_figures import plot_impacts, plot_pulls
-from tridentjax.inference.contour import Boundary, Plane
-from tridentjax.inference.impacts import impacts, posterior_pulls
-from tridentjax.plots import pyplot
+from tridentjax.figures.goodness import plot_impacts, plot_pulls
+from tridentjax.figures.style import pyplot
+from tridentjax.inference.limits.impacts import impacts, posterior_pulls
+from tridentjax.inference.limits.rays import Boundary, Plane
 
 THRESHOLD, MASS = 2.9, 1.7
 CORRELATION = np.linalg.cholesky(np.asarray([[1.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 1.0]]))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tridentjax.importance import map_through, refine, uniform_grid
+from tridentjax.events.importance import map_through, refine, uniform_grid
 
 
 def peak(u):

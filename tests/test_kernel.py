@@ -4,16 +4,23 @@ import numpy as np
 import pytest
 from fixtures_physics import DIMUON, density, dimuon_table, direct_sample, fold, kernel_total, mixed_table
 
-from tridentjax.cross_section import total_cross_section
 from tridentjax.currents import Channel
-from tridentjax.dilepton_integral import leptonic_density
-from tridentjax.kernel import SMALLEST_MEDIATOR_MASS, build_kernel, energy_weights
-from tridentjax.leptonic_table import LARGEST_ENERGY, load_leptonic_table
-from tridentjax.matrix_element import leptonic_amplitudes, photon_density
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import DIMENSION, PhaseSpacePoints, lepton_system, m2_max, pair_mass2, threshold_energy
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
+from tridentjax.process.cross_section import total_cross_section
+from tridentjax.process.dilepton_integral import leptonic_density
+from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS, build_kernel, energy_weights
+from tridentjax.process.leptonic_table import LARGEST_ENERGY, load_leptonic_table
+from tridentjax.process.matrix_element import leptonic_amplitudes, photon_density
+from tridentjax.process.phase_space import (
+    DIMENSION,
+    PhaseSpacePoints,
+    lepton_system,
+    m2_max,
+    pair_mass2,
+    threshold_energy,
+)
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import nucleon_regime, nucleus_regimes
 
 MASSES = [1e-3, 0.05, 1.0, 30.0, 1000.0]
 

@@ -11,9 +11,9 @@ from fixtures_physics import map_jitted, random_points
 
 from tridentjax.constants import MASS_PROTON
 from tridentjax.currents import Channel
-from tridentjax.laboratory import OBSERVABLES, Kinematics, kinematics, laboratory_event
-from tridentjax.matrix_element import hadronic_weights
-from tridentjax.phase_space import DIMENSION, map_unit_cube
+from tridentjax.process.laboratory import OBSERVABLES, Kinematics, kinematics, laboratory_event
+from tridentjax.process.matrix_element import hadronic_weights
+from tridentjax.process.phase_space import DIMENSION, map_unit_cube
 from tridentjax.quadrature import Rule, sobol_rule
 
 PB208, AR40, FE56, C12 = 193.6872, 37.2155, 52.0898, 11.1749

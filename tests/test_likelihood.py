@@ -10,14 +10,14 @@ from scipy import optimize, special, stats
 from scipy.integrate import quad
 
 from tridentjax import log_likelihood
-from tridentjax.experiment import Measurement
-from tridentjax.likelihood import (
+from tridentjax.experiment.likelihood import (
     half_normal_log_density,
     normal_log_density,
     poisson_log_probability,
     profiled_background,
     split_normal_log_density,
 )
+from tridentjax.experiment.load import Measurement
 
 OBSERVABLE = {"poisson": "counts", "half_normal": "upper_limit"}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tridentjax.faults import InputError
-from tridentjax.form_factors import FermiDensity, FourierBessel, Helm
-from tridentjax.materials import (
+from tridentjax.nucleus.form_factors import FermiDensity, FourierBessel, Helm
+from tridentjax.nucleus.materials import (
     Material,
     atomic_mass,
     element_isotopes,
@@ -17,8 +17,8 @@ from tridentjax.materials import (
     material_rows,
     mix,
 )
-from tridentjax.nuclei import FORM_FACTORS, load_nucleon, load_nucleus, nucleus_names, nucleus_row
-from tridentjax.targets import nucleon_regime, nucleus_regimes
+from tridentjax.nucleus.nuclei import FORM_FACTORS, load_nucleon, load_nucleus, nucleus_names, nucleus_row
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
 
 H1, C12, C13, O16, FE56 = 1.00782503, 12.0, 13.00335483, 15.99491462, 55.93493554
 FE = {"Fe54": (5.845, 53.93960819), "Fe56": (91.754, FE56), "Fe57": (2.119, 56.93539195), "Fe58": (0.282, 57.93327358)}

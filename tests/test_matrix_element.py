@@ -8,7 +8,7 @@ from fixtures_physics import random_points
 from test_phase_space import ARGON, PROTON, target_momentum
 
 from tridentjax.currents import Channel
-from tridentjax.matrix_element import (
+from tridentjax.process.matrix_element import (
     hadronic_contraction,
     hadronic_weights,
     leptonic_amplitudes,
@@ -191,7 +191,7 @@ def test_azimuth_average_equals_hadronic_weights(channel, E_nu, mass):
 
 
 def test_hadronic_weights_vanish_at_the_edge_of_phase_space():
-    from tridentjax.phase_space import Q2_limits
+    from tridentjax.process.phase_space import Q2_limits
 
     s_hat = np.array([0.08, 0.5, 3.0])
     low, _ = Q2_limits(31.0, PROTON, jnp.asarray(s_hat))

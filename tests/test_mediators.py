@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from tridentjax.mediators import ScalarMediator, VectorMediator, loop_mixing, mediator_shift, scalar_shift
+from tridentjax.theory.mediators import ScalarMediator, VectorMediator, loop_mixing, mediator_shift, scalar_shift
 
 G_FERMI = 1.1663788e-5  # GeV^-2, PDG; written again here so that a changed constant is noticed
 K2 = np.array([1e-7, 3.1e-4, 0.027, 1.9])

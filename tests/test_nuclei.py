@@ -4,8 +4,8 @@ import pytest
 
 from tridentjax.constants import HBARC, MASS_NEUTRON, MASS_PROTON
 from tridentjax.faults import InputError
-from tridentjax.form_factors import FermiDensity, FourierBessel, GaussianDensity, Helm
-from tridentjax.nuclei import (
+from tridentjax.nucleus.form_factors import FermiDensity, FourierBessel, GaussianDensity, Helm
+from tridentjax.nucleus.nuclei import (
     FORM_FACTORS,
     density_rows,
     load_nucleon,
@@ -14,7 +14,7 @@ from tridentjax.nuclei import (
     nucleus_row,
     vary_density,
 )
-from tridentjax.targets import Coherent, Incoherent, Q2_scale, nucleon_regime, nucleus_regimes
+from tridentjax.nucleus.regimes import Coherent, Incoherent, Q2_scale, nucleon_regime, nucleus_regimes
 
 EVERY = [name for name in nucleus_names() if name != "H1"]
 WITH_DENSITY = [name for name in EVERY if density_rows(name)]

@@ -11,9 +11,9 @@ from scipy.integrate import quad
 
 from tridentjax import InputError
 from tridentjax.constants import MASS_MU
-from tridentjax.muon_moment import historical_band, magnetic_moment
-from tridentjax.overlays import load_overlay
-from tridentjax.run_schema import OverlaySpec
+from tridentjax.figures.overlays import load_overlay
+from tridentjax.schema.run import OverlaySpec
+from tridentjax.theory.muon_moment import historical_band, magnetic_moment
 
 UNITS, RANGES = ("GeV", "1"), ((1e-3, 1e3), (1e-5, 3.0))
 TABLE = "# digitised\nm,sigma,g\n13.5,7.0,8.6e-4\n120.0,7.5,1.12e-3\n169.0,8.5,1.22e-3\n"

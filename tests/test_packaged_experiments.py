@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tridentjax import experiment_names, load_experiment
-from tridentjax.tables import data_folder
+from tridentjax.files import data_folder
 
 
 def test_all_packaged_experiments_load():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tridentjax.currents import FLAVOURS, Channel, standard_model_current
-from tridentjax.eft import COMPLEX_NAMES, LEFT_NAMES, WARSAW_COMPLEX, WARSAW_NAMES, left_shift
-from tridentjax.smeft import smeft_shift, warsaw_to_left
-from tridentjax.wcxf import load_wcxf
+from tridentjax.theory.left import COMPLEX_NAMES, LEFT_NAMES, WARSAW_COMPLEX, WARSAW_NAMES, left_shift
+from tridentjax.theory.smeft import smeft_shift, warsaw_to_left
+from tridentjax.theory.wcxf import load_wcxf
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 MATCHING_SCALE = 91.1876

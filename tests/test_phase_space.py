@@ -6,8 +6,8 @@ from scipy.integrate import dblquad
 
 from tridentjax.constants import MASS_E, MASS_MU
 from tridentjax.currents import Channel
-from tridentjax.matrix_element import minkowski
-from tridentjax.phase_space import (
+from tridentjax.process.matrix_element import minkowski
+from tridentjax.process.phase_space import (
     DIMENSION,
     Q2_limits,
     lepton_system,

@@ -3,8 +3,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from tridentjax import plots
-from tridentjax.inference.grid import GridPosterior
+from tridentjax.figures import style as plots
+from tridentjax.inference.grid_posterior import GridPosterior
 
 
 @pytest.fixture(autouse=True)

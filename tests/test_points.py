@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, qmc
 
-from tridentjax.inference.points import Grid, Random, sobol_points
-from tridentjax.scan_grid import slabs
+from tridentjax.scan.grid_file import slabs
+from tridentjax.scan.points import Grid, Random, sobol_points
 
 SPANS = ((0, 1), (0, 777), (1, 2), (511, 513), (1023, 2050), (1536, 2048), (2999, 3000))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError
+from tridentjax.figures.posterior import plot_corner, plot_couplings, plot_masses
+from tridentjax.figures.style import pyplot
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.diagnostics import information_gain
-from tridentjax.plots import pyplot
-from tridentjax.posterior_plots import plot_corner, plot_couplings, plot_masses
 
 PRIORS = {"a": Prior(1.0, 100.0, "loguniform"), "b": Prior(-1.0, 2.0, "uniform"), "c": Prior(0.3, 0.1, "normal")}
 LABELS = {"a": "a [GeV]", "b": "b", "c": "c"}

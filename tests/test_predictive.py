@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from toy_model import toy_model
 
-from tridentjax.goodness_figures import plot_predictive
-from tridentjax.inference.predictive import describe, replicate, tail
-from tridentjax.plots import pyplot
+from tridentjax.figures.goodness import plot_predictive
+from tridentjax.figures.style import pyplot
+from tridentjax.inference.checks.predictive import describe, replicate, tail
 
 DRAWS = (4, 4000)
 SPLIT = {"distribution": "split_normal", "uncertainty_low": 0.31, "uncertainty_high": 0.94}

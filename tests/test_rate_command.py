@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support, event_rates, rate_command
-from tridentjax.tables import read_yaml
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.cli.commands import rate as rate_command
+from tridentjax.files import read_yaml
+from tridentjax.rates import exposure as event_rates
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_experiment" / "argon_detector.yaml"
 

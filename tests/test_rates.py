@@ -17,12 +17,12 @@ from tridentjax import (
     prepare,
     rate_ratio,
     signal,
-    theories,
     total_cross_section,
 )
-from tridentjax.form_factors import FermiDensity, VariedDensity
-from tridentjax.rates import Chain, fold_flux, fold_target
-from tridentjax.targets import Coherent, nucleus_regimes
+from tridentjax.nucleus.form_factors import FermiDensity, VariedDensity
+from tridentjax.nucleus.regimes import Coherent, nucleus_regimes
+from tridentjax.rates.chain import Chain, fold_flux, fold_target
+from tridentjax.theory import theories
 
 VACUUM = (np.sqrt(2) * 1.1663788e-5) ** -0.5  # Higgs vev [GeV]
 S2 = 0.23122

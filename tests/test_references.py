@@ -7,8 +7,8 @@ from fixtures_physics import dimuon_table, kernel_total
 from ruamel.yaml import YAML
 
 from tridentjax.currents import Channel, standard_model_current
-from tridentjax.nuclei import NUCLEON_FORM_FACTORS, load_nucleus
-from tridentjax.targets import nucleon_regime, nucleus_regimes
+from tridentjax.nucleus.nuclei import NUCLEON_FORM_FACTORS, load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
 
 FOLDER = Path(__file__).with_name("references")
 ENTRIES = YAML(typ="safe", pure=True).load(FOLDER / "cross_sections.yaml")["entries"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fixtures_statistics import expanded_model, statistical_model
 
-from tridentjax.rates import Nuisances, fold
+from tridentjax.rates.chain import Nuisances, fold
 
 WIDTHS = {"flux_stretch": 0.12, "flux_tilt": 0.3, "nuclear_radius": 0.01, "nuclear_diffuseness": 0.05,
           "coherent_normalisation": 0.06, "incoherent_normalisation": 0.3}  # fmt: skip

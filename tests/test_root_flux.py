@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError, load_experiment
-from tridentjax.flux import table_flux
-from tridentjax.root_flux import read_root_flux
+from tridentjax.experiment.flux import table_flux
+from tridentjax.experiment.root_flux import read_root_flux
 
 uproot = pytest.importorskip("uproot")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from tridentjax.rs import geometry as rs
-from tridentjax.rs.brane_sums import resolved_ir_sum, resolved_minus_plus_ir_sum
-from tridentjax.rs.geometry import WarpedGeometry, fermion, ir_brane, tower_sum, uv_brane
-from tridentjax.rs.kk import kk_couplings, kk_roots, kk_wave
+from tridentjax.theory.rs import geometry as rs
+from tridentjax.theory.rs.brane_sums import resolved_ir_sum, resolved_minus_plus_ir_sum
+from tridentjax.theory.rs.geometry import WarpedGeometry, fermion, ir_brane, tower_sum, uv_brane
+from tridentjax.theory.rs.kk import kk_couplings, kk_roots, kk_wave
 
 TABLE = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "rs_matching.yaml")
 PRINTED = 6e-7  # seven digits

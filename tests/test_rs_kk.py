@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from scipy.special import j0, j1, jn_zeros, y0, y1
 
 from tridentjax.faults import InputError
-from tridentjax.rs.geometry import WarpedGeometry
-from tridentjax.rs.kk import first_kk_mass, kk_couplings, kk_masses, kk_roots, kk_wave
+from tridentjax.theory.rs.geometry import WarpedGeometry
+from tridentjax.theory.rs.kk import first_kk_mass, kk_couplings, kk_masses, kk_roots, kk_wave
 
 PLANCK = 1.2209e19
 C_TABLE = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)

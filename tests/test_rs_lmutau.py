@@ -10,8 +10,8 @@ from scipy.special import j0, j1, y0, y1
 
 from tridentjax.currents import Channel
 from tridentjax.faults import InputError
-from tridentjax.rs.geometry import WarpedGeometry, fermion, ir_brane, uv_brane
-from tridentjax.rs.lmutau import LMuTau, lmutau_propagator, lmutau_shift, pole_mass
+from tridentjax.theory.rs.geometry import WarpedGeometry, fermion, ir_brane, uv_brane
+from tridentjax.theory.rs.lmutau import LMuTau, lmutau_propagator, lmutau_shift, pole_mass
 
 PLANCK, LAMBDA = 1.2209e19, 1225.691031
 G_FERMI = 1.1663788e-5  # of the library; the table below was made with 1.1663787e-5, results scale as 1/G_F

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tridentjax.currents import Channel
-from tridentjax.rs.geometry import WarpedGeometry
-from tridentjax.rs.lmutau import LMuTau, lmutau_shift, pole_mass
+from tridentjax.theory.rs.geometry import WarpedGeometry
+from tridentjax.theory.rs.lmutau import LMuTau, lmutau_shift, pole_mass
 
 PLANCK, MUMU = 1.2209e19, Channel("mu", "mu", "mu")
 NAMES = ("Lambda_IR", "k", "kappa_UV", "kappa_IR", "g", "mass", "c_nu", "c_R", "chi")

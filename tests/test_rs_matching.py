@@ -9,12 +9,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from tridentjax.currents import Channel, standard_model_current
-from tridentjax.eft import V2
-from tridentjax.rs.electroweak import EMBEDDINGS, ElectroweakRS
-from tridentjax.rs.geometry import WarpedGeometry, fermion, ir_brane, minus_plus_sum, tower_sum
-from tridentjax.rs.kk import kk_couplings, kk_roots, kk_wave
-from tridentjax.rs.matching import ElectroweakSolution, rs_shift, solve_inputs
-from tridentjax.rs.operators import oblique, smeft_coefficients, vertex_shifts
+from tridentjax.theory.left import V2
+from tridentjax.theory.rs.electroweak import EMBEDDINGS, ElectroweakRS
+from tridentjax.theory.rs.geometry import WarpedGeometry, fermion, ir_brane, minus_plus_sum, tower_sum
+from tridentjax.theory.rs.kk import kk_couplings, kk_roots, kk_wave
+from tridentjax.theory.rs.matching import ElectroweakSolution, rs_shift, solve_inputs
+from tridentjax.theory.rs.operators import oblique, smeft_coefficients, vertex_shifts
 
 TABLE = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "rs_matching.yaml")
 PRINTED = 6e-7  # seven digits

@@ -8,11 +8,11 @@ import pytest
 
 from tridentjax.currents import Channel
 from tridentjax.faults import InputError
-from tridentjax.rs.electroweak import EMBEDDINGS, ElectroweakRS
-from tridentjax.rs.geometry import WarpedGeometry
-from tridentjax.rs.matching import rs_shift, solve_inputs
-from tridentjax.rs.operators import smeft_coefficients, vertex_shifts
-from tridentjax.smeft import SCHEMES
+from tridentjax.theory.rs.electroweak import EMBEDDINGS, ElectroweakRS
+from tridentjax.theory.rs.geometry import WarpedGeometry
+from tridentjax.theory.rs.matching import rs_shift, solve_inputs
+from tridentjax.theory.rs.operators import smeft_coefficients, vertex_shifts
+from tridentjax.theory.smeft import SCHEMES
 
 K = 1.2209e19
 MUON, ELECTRON = Channel("mu", "mu", "mu"), Channel("mu", "e", "e")

@@ -8,9 +8,9 @@ from oracle_towers import MassMatrices, Tower, bessel_exchange, brane_mass_excha
 from scipy.special import zeta
 
 from tridentjax.currents import Channel, to_chiral
-from tridentjax.rs.electroweak import ElectroweakRS
-from tridentjax.rs.geometry import fermion, ir_brane, minus_plus_sum, second_moment, tower_sum, uv_brane
-from tridentjax.rs.matching import rs_shift, solve_inputs
+from tridentjax.theory.rs.electroweak import ElectroweakRS
+from tridentjax.theory.rs.geometry import fermion, ir_brane, minus_plus_sum, second_moment, tower_sum, uv_brane
+from tridentjax.theory.rs.matching import rs_shift, solve_inputs
 
 C = (0.31, 0.47, 0.62)
 MODES = 600

@@ -10,11 +10,11 @@ from fixtures_physics import random_points
 from test_matrix_element import ARGON, CASES, EYE, GAMMA, GAMMA5, METRIC, PROTON, bar, slash, swapped
 from test_phase_space import target_momentum
 
-from tridentjax.cross_section import differential_cross_section
 from tridentjax.currents import Channel
-from tridentjax.dilepton_integral import leptonic_density
-from tridentjax.laboratory import laboratory_event
-from tridentjax.matrix_element import (
+from tridentjax.process.cross_section import differential_cross_section
+from tridentjax.process.dilepton_integral import leptonic_density
+from tridentjax.process.laboratory import laboratory_event
+from tridentjax.process.matrix_element import (
     SCALAR_STRUCTURES,
     hadronic_contraction,
     hadronic_weights,
@@ -22,7 +22,7 @@ from tridentjax.matrix_element import (
     photon_density,
     scalar_amplitudes,
 )
-from tridentjax.phase_space import DIMENSION, PhaseSpacePoints, lepton_system, m2_max, map_unit_cube, pair_mass2
+from tridentjax.process.phase_space import DIMENSION, PhaseSpacePoints, lepton_system, m2_max, map_unit_cube, pair_mass2
 from tridentjax.quadrature import sobol_rule
 
 ELECTRONS = (Channel("mu", "e", "e"), 160.0, ARGON)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
 from tridentjax.constants import G_F
 
 SCALAR = ["--theory", "scalar", "--set", "mass=0.7", "--set", "g_nu=0.004", "--set", "g_S=0.01", "--set", "g_P=-0.006"]

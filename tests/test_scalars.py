@@ -12,25 +12,25 @@ from test_selection import ENERGY_CUT, experiment, folder  # noqa: F401 - a fixt
 
 from tridentjax import Nuisances, fold, prepare, rate_ratio, signal
 from tridentjax.constants import G_F
-from tridentjax.cross_section import has_scalars, integrate, map_constants, total_cross_section, weigh
 from tridentjax.currents import Channel, LeptonCurrent
-from tridentjax.cuts import CutRequest, make_cuts
-from tridentjax.distributions import differential_distribution
-from tridentjax.event_sample import reweight, reweighted
-from tridentjax.event_source import beam_source
-from tridentjax.events import generate_events
+from tridentjax.events.generate import generate_events
+from tridentjax.events.sample import reweight, reweighted
+from tridentjax.events.source import beam_source
 from tridentjax.faults import InputError
-from tridentjax.kernel import build_kernel, join_structures
-from tridentjax.leptonic_table import load_leptonic_table
-from tridentjax.matrix_element import SCALAR_STRUCTURES
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import DIMENSION
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
+from tridentjax.process.cross_section import has_scalars, integrate, map_constants, total_cross_section, weigh
+from tridentjax.process.cuts import CutRequest, make_cuts
+from tridentjax.process.kernel import build_kernel, join_structures
+from tridentjax.process.leptonic_table import load_leptonic_table
+from tridentjax.process.matrix_element import SCALAR_STRUCTURES
+from tridentjax.process.phase_space import DIMENSION
+from tridentjax.process.selection import select
+from tridentjax.process.totals import cross_sections, tabulated_cross_section
 from tridentjax.quadrature import sobol_rule
-from tridentjax.rates import component_ratios, unselected
-from tridentjax.selection import select
-from tridentjax.targets import nucleon_regime, nucleus_regimes
-from tridentjax.theories import contact, sm
-from tridentjax.totals import cross_sections, tabulated_cross_section
+from tridentjax.rates.chain import component_ratios, unselected
+from tridentjax.rates.distributions import differential_distribution
+from tridentjax.theory.theories import contact, sm
 
 E_E, MU_E = Channel("mu", "e", "e"), Channel("mu", "mu", "e")
 ARGON, IRON = (nucleus_regimes(load_nucleus(name)) for name in ("Ar40", "Fe56"))

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from fixtures_statistics import ALL, OFF, expanded_model, statistical_model
 
-from tridentjax.catalogue import find_theory
-from tridentjax.inference.folded import fold_model
-from tridentjax.inference.scan import (
+from tridentjax.inference.folded_model import fold_model
+from tridentjax.scan.evaluator import (
     finish,
     input_status,
     kept,
@@ -20,7 +19,8 @@ from tridentjax.inference.scan import (
     profiled_outputs,
     with_delta_chi2,
 )
-from tridentjax.scan_schema import Condition, parse_keep
+from tridentjax.schema.scan import Condition, parse_keep
+from tridentjax.theory.catalogue import find_theory
 
 NAMES = ("mass", "g")
 WANTED = ("rate_ratio_ccfr", "log_likelihood", "delta_chi2", "allowed")

@@ -13,9 +13,12 @@ import xarray
 from fixtures_statistics import OFF, statistical_model
 from typer.testing import CliRunner
 
-from tridentjax import cli, cli_support, part_files, scan_setup
-from tridentjax.inference.folded import fold_model
-from tridentjax.part_files import read_part
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
+from tridentjax.inference.folded_model import fold_model
+from tridentjax.scan import build as scan_setup
+from tridentjax.scan import parts as part_files
+from tridentjax.scan.parts import read_part
 
 SMALL = ("--set", "experiments=[ccfr]", "--set", "scan.part=1024", "--set", "scan.reference=standard_model")
 GRID = ("--set", "scan.points=null", "--set")
@@ -212,6 +215,6 @@ def test_full_disk_is_a_clear_end(tmp_path, monkeypatch):
     def full(path, columns, about, description):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tridentjax.scan_plan.write_part", full)
+    monkeypatch.setattr("tridentjax.scan.plan.write_part", full)
     result = call("zprime_plane", *SMALL, "--set", "scan.points=1024", "--out", tmp_path / "s")
     assert result.exit_code == 1 and "No space left on device" in result.stderr and "Traceback" not in result.stderr

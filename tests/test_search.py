@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.descent import minimise
-from tridentjax.inference.search import from_unit, make_starts, maximise, to_unit
+from tridentjax.inference.optimise import from_unit, make_starts, maximise, to_unit
 
 BOX = {"a": Prior(-2.0, 3.0, "uniform"), "b": Prior(0.01, 50.0, "loguniform")}
 

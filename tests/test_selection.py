@@ -8,18 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tridentjax import Nuisances, fold, load_experiment, prepare, rate_ratio, rates, signal, theories
-from tridentjax.cross_section import differential_cross_section
+from tridentjax import Nuisances, fold, load_experiment, prepare, rate_ratio, signal
 from tridentjax.currents import quadratic_couplings
-from tridentjax.cuts import acceptance
 from tridentjax.faults import InputError
-from tridentjax.laboratory import kinematics
-from tridentjax.phase_space import DIMENSION, map_unit_cube
+from tridentjax.nucleus.regimes import Q2_scale
+from tridentjax.process.cross_section import differential_cross_section
+from tridentjax.process.cuts import acceptance
+from tridentjax.process.laboratory import kinematics
+from tridentjax.process.phase_space import DIMENSION, map_unit_cube
+from tridentjax.process.selection import _lagrange
+from tridentjax.process.totals import tabulated_cross_section
 from tridentjax.quadrature import Rule, sobol_rule
-from tridentjax.rates import unselected
-from tridentjax.selection import _lagrange
-from tridentjax.targets import Q2_scale
-from tridentjax.totals import tabulated_cross_section
+from tridentjax.rates import chain as rates
+from tridentjax.rates.chain import unselected
+from tridentjax.theory import theories
 
 FLUX = """# name: small
 # unit: 1/GeV

@@ -11,11 +11,11 @@ import pytest
 from fixtures_statistics import expanded_model, statistical_model
 
 from tridentjax import Belle2Assumptions, InputError, belle2_log_likelihood
-from tridentjax.config import load_config
-from tridentjax.experiment import load_experiment
-from tridentjax.inference.setup import _correlation, _live_nuisances, make_model, nucleus_groups
-from tridentjax.nuclei import load_nucleus
-from tridentjax.run_schema import CorrelationSpec
+from tridentjax.experiment.load import load_experiment
+from tridentjax.inference.build import _correlation, _live_nuisances, make_model, nucleus_groups
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.runs.config import load_config
+from tridentjax.schema.run import CorrelationSpec
 
 JOINT = "experiments=[ccfr, charm2, nutev_1998]"
 MATRIX = np.asarray([[1.0, 0.35, -0.2], [0.35, 1.0, 0.6], [-0.2, 0.6, 1.0]])

@@ -13,12 +13,12 @@ from ruamel.yaml import YAML
 from scipy.optimize import minimize
 
 from tridentjax import InputError
-from tridentjax.config import load_config
+from tridentjax.inference.build import make_model
 from tridentjax.inference.coordinates import Prior
-from tridentjax.inference.region import find_region, make_plane
-from tridentjax.inference.setup import make_model
-from tridentjax.inference.statements import STATISTICS, bayesian, describe, gaussian, profile_ratio
-from tridentjax.run_schema import ContourSpec, RaysSpec
+from tridentjax.inference.limits.region import find_region, make_plane
+from tridentjax.inference.limits.statistics import STATISTICS, bayesian, describe, gaussian, profile_ratio
+from tridentjax.runs.config import load_config
+from tridentjax.schema.run import ContourSpec, RaysSpec
 
 LIMITS = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "limits.yaml")["entries"]
 Z = 1.959963984540054

@@ -5,11 +5,11 @@ import pytest
 from fixtures_physics import DIMUON
 
 from tridentjax.faults import InputError
-from tridentjax.materials import load_material
-from tridentjax.nuclei import load_nucleus
-from tridentjax.systematics import material_regimes, model_spread, summed, target_regimes
-from tridentjax.targets import nucleon_regime, nucleus_regimes
-from tridentjax.totals import tabulated_cross_section
+from tridentjax.nucleus.materials import load_material
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
+from tridentjax.process.model_spread import material_regimes, model_spread, summed, target_regimes
+from tridentjax.process.totals import tabulated_cross_section
 
 ENERGIES = [3.7, 52.0]
 

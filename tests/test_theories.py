@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tridentjax.currents import Channel, LeptonCurrent, one_loop_current, standard_model_current
-from tridentjax.mediators import ELECTRIC_CHARGE, loop_mixing
-from tridentjax.theories import combined, contact, scalar, sm, zprime
+from tridentjax.theory.mediators import ELECTRIC_CHARGE, loop_mixing
+from tridentjax.theory.theories import combined, contact, scalar, sm, zprime
 
 G_FERMI = 1.1663788e-5
 K2 = jnp.asarray([2e-6, 0.0013, 0.31])

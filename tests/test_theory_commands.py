@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import InputError, cli, cli_support
-from tridentjax.config import config_names, load_config
+from tridentjax import InputError
+from tridentjax.cli import app as cli
+from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
+from tridentjax.inference.build import make_model
 from tridentjax.inference.model import PRIOR_DRAWS, count_undefined
-from tridentjax.inference.setup import make_model
-from tridentjax.theory_input import bind_theory
+from tridentjax.runs.config import config_names, load_config
+from tridentjax.theory.binding import bind_theory
 
 POINT = ["Lambda_IR=1225.691031", "c_L_e=0.58", "c_L_mu=0.58", "c_R_mu=0.6"]
 LMUTAU = ["Lambda_IR=1225.691031", "g=0.5", "mass=50", "c_L_mu=0.45", "c_R_mu=0.6"]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError
-from tridentjax.catalogue import THEORIES, find_theory
 from tridentjax.currents import Channel
-from tridentjax.theories import zprime
-from tridentjax.theory_input import Range, bind_theory, theory_faults
+from tridentjax.theory.binding import Range, bind_theory, theory_faults
+from tridentjax.theory.catalogue import THEORIES, find_theory
+from tridentjax.theory.theories import zprime
 
 K2 = jnp.asarray([2e-6, 0.0013, 0.31])
 DIMUON = Channel("mu", "mu", "mu")

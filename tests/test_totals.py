@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from fixtures_physics import DIMUON
 
-from tridentjax.cross_section import total_cross_section
 from tridentjax.currents import FLAVOURS, Channel
-from tridentjax.cuts import CutRequest, make_cuts
-from tridentjax.leptonic_table import LARGEST_ENERGY
-from tridentjax.nuclei import load_nucleus
-from tridentjax.phase_space import threshold_energy
-from tridentjax.targets import nucleon_regime, nucleus_regimes
-from tridentjax.theories import zprime
-from tridentjax.totals import cross_sections, tabulated_cross_section
+from tridentjax.nucleus.nuclei import load_nucleus
+from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
+from tridentjax.process.cross_section import total_cross_section
+from tridentjax.process.cuts import CutRequest, make_cuts
+from tridentjax.process.leptonic_table import LARGEST_ENERGY
+from tridentjax.process.phase_space import threshold_energy
+from tridentjax.process.totals import cross_sections, tabulated_cross_section
+from tridentjax.theory.theories import zprime
 
 ANTI_DIMUON = Channel("mu", "mu", "mu", antineutrino=True)
 MU_E, E_MU = Channel("mu", "mu", "e"), Channel("e", "e", "mu")  # nu_mu -> mu- e+, nu_e -> e- mu+

@@ -7,13 +7,20 @@ import pytest
 from fixtures_physics import DIMUON, dimuon_table, random_points
 
 from tridentjax.constants import MASS_PROTON
-from tridentjax.cross_section import differential_cross_section, integrate
-from tridentjax.form_factors import FermiDensity, FourierBessel, GaussianDensity, Helm, VariedDensity, pauli_blocking
-from tridentjax.kernel import build_kernel, density_at_energy, energy_weights
-from tridentjax.nuclei import load_nucleon
-from tridentjax.phase_space import map_unit_cube, threshold_energy
+from tridentjax.nucleus.form_factors import (
+    FermiDensity,
+    FourierBessel,
+    GaussianDensity,
+    Helm,
+    VariedDensity,
+    pauli_blocking,
+)
+from tridentjax.nucleus.nuclei import load_nucleon
+from tridentjax.nucleus.regimes import Coherent
+from tridentjax.process.cross_section import differential_cross_section, integrate
+from tridentjax.process.kernel import build_kernel, density_at_energy, energy_weights
+from tridentjax.process.phase_space import map_unit_cube, threshold_energy
 from tridentjax.quadrature import sobol_rule
-from tridentjax.targets import Coherent
 
 
 def fermi(Q2, c, z, w):

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from tridentjax.currents import Channel
-from tridentjax.eft import (
-    COMPLEX_NAMES,
-    LEFT_COMPLEX,
-    LEFT_NAMES,
-    WARSAW_COMPLEX,
-    WARSAW_NAMES,
-    left_shift,
-)
 from tridentjax.faults import InputError
-from tridentjax.theory_input import theory_faults
-from tridentjax.wcxf import load_wcxf
+from tridentjax.theory.binding import theory_faults
+from tridentjax.theory.left import COMPLEX_NAMES, LEFT_COMPLEX, LEFT_NAMES, WARSAW_COMPLEX, WARSAW_NAMES, left_shift
+from tridentjax.theory.wcxf import load_wcxf
 
 LEFT_FILE = """\
 eft: WET

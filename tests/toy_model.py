@@ -5,12 +5,12 @@ import functools
 
 import jax.numpy as jnp
 
-from tridentjax.experiment import load_experiment
+from tridentjax.experiment.load import load_experiment
+from tridentjax.experiment.measurement import Nuisance
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.model import Model
-from tridentjax.measurement import Nuisance
-from tridentjax.rates import Chain
-from tridentjax.theories import sm
+from tridentjax.rates.chain import Chain
+from tridentjax.theory.theories import sm
 
 SLOPES = jnp.asarray([0.21, -0.13, 0.07])  # of ln R with the nuisances
 

@@ -9,16 +9,16 @@ from typing import Any
 from tridentjax._version import __version__
 
 _PUBLIC = {
-    "belle2": (
+    "experiment.belle2": (
         "Belle2Assumptions",
         "belle2_log_likelihood",
     ),
-    "belle2_reach": ("expected_reach",),
-    "catalogue": (
+    "inference.limits.belle2_reach": ("expected_reach",),
+    "theory.catalogue": (
         "THEORIES",
         "Theory",
     ),
-    "cross_section": (
+    "process.cross_section": (
         "Estimate",
         "differential_cross_section",
         "total_cross_section",
@@ -35,104 +35,104 @@ _PUBLIC = {
         "to_chiral",
         "to_doubled",
     ),
-    "cuts": (
+    "process.cuts": (
         "CutRequest",
         "Cuts",
         "acceptance",
         "make_cuts",
     ),
-    "distributions": (
+    "rates.distributions": (
         "Distribution",
         "differential_distribution",
     ),
-    "eft": (
+    "theory.left": (
         "left_shift",
         "to_left",
     ),
-    "event_files": ("write_events",),
-    "event_rates": (
+    "events.files": ("write_events",),
+    "rates.exposure": (
         "channel_rates",
         "expected_events",
         "theory_budget",
     ),
-    "event_sample": (
+    "events.sample": (
         "EventSample",
         "PARTICLES",
         "reweight",
     ),
-    "event_source": (
+    "events.source": (
         "beam_source",
         "experiment_source",
     ),
-    "events": ("generate_events",),
-    "experiment": (
+    "events.generate": ("generate_events",),
+    "experiment.load": (
         "Experiment",
         "Measurement",
         "experiment_names",
         "load_experiment",
     ),
     "faults": ("InputError",),
-    "flux": (
+    "experiment.flux": (
         "Flux",
         "flux_names",
         "load_flux",
     ),
-    "form_factors": (
+    "nucleus.form_factors": (
         "FermiDensity",
         "FourierBessel",
         "GaussianDensity",
         "Helm",
         "woods_saxon",
     ),
-    "host": (
+    "host.constraint": (
         "TridentConstraint",
         "TridentInputs",
         "trident_ratio",
         "trident_ratio_grid",
         "trident_ratio_table",
     ),
-    "inference.curve": ("profile_likelihood",),
+    "inference.profile_curve": ("profile_likelihood",),
     "inference.extremum": (
         "find_extremum",
         "make_allowed",
         "nearest_boundary",
     ),
     "inference.fit": ("fit",),
-    "inference.folded": (
+    "inference.folded_model": (
         "Folded",
         "fold_model",
         "in_float32",
     ),
     "inference.model": ("Model",),
-    "inference.scan": (
+    "scan.evaluator": (
         "make_evaluator",
         "nominal_outputs",
         "profiled_outputs",
         "with_delta_chi2",
     ),
-    "inference.search": ("maximise",),
-    "kernel": (
+    "inference.optimise": ("maximise",),
+    "process.kernel": (
         "Kernel",
         "build_kernel",
         "energy_weights",
     ),
-    "laboratory": (
+    "process.laboratory": (
         "LaboratoryEvent",
         "OBSERVABLES",
         "kinematics",
         "laboratory_event",
     ),
-    "leptonic_table": (
+    "process.leptonic_table": (
         "LeptonicTable",
         "load_leptonic_table",
     ),
-    "likelihood": ("log_likelihood",),
-    "materials": (
+    "experiment.likelihood": ("log_likelihood",),
+    "nucleus.materials": (
         "Material",
         "load_material",
         "material_names",
     ),
-    "mediators": (
+    "theory.mediators": (
         "ScalarMediator",
         "VectorMediator",
         "loop_mixing",
@@ -140,14 +140,14 @@ _PUBLIC = {
         "mediator_shift",
         "scalar_shift",
     ),
-    "nuclei": (
+    "nucleus.nuclei": (
         "Nucleus",
         "load_nucleon",
         "load_nucleus",
         "nucleus_names",
     ),
     "precision": ("enable_x64",),
-    "rates": (
+    "rates.chain": (
         "Chain",
         "Nuisances",
         "Response",
@@ -162,7 +162,7 @@ _PUBLIC = {
         "signal",
         "unselected",
     ),
-    "rs.geometry": (
+    "theory.rs.geometry": (
         "WarpedGeometry",
         "fermion",
         "ir_brane",
@@ -172,49 +172,49 @@ _PUBLIC = {
         "uv_brane",
         "zero_mode_density",
     ),
-    "rs.kk": (
+    "theory.rs.kk": (
         "first_kk_mass",
         "kk_couplings",
         "kk_masses",
         "kk_roots",
     ),
-    "rs.lmutau": (
+    "theory.rs.lmutau": (
         "LMuTau",
         "lmutau_shift",
         "pole_mass",
     ),
-    "rs.electroweak": ("ElectroweakRS",),
-    "rs.matching": ("rs_shift",),
-    "rs.operators": (
+    "theory.rs.electroweak": ("ElectroweakRS",),
+    "theory.rs.matching": ("rs_shift",),
+    "theory.rs.operators": (
         "oblique",
         "smeft_coefficients",
         "vertex_shifts",
     ),
-    "smeft": (
+    "theory.smeft": (
         "smeft_shift",
         "warsaw_to_left",
     ),
-    "systematics": (
+    "process.model_spread": (
         "ModelSpread",
         "model_spread",
         "target_regimes",
     ),
-    "targets": (
+    "nucleus.regimes": (
         "Coherent",
         "Incoherent",
         "nucleon_regime",
         "nucleus_regimes",
     ),
-    "theory_input": (
+    "theory.binding": (
         "BoundTheory",
         "bind_theory",
     ),
-    "totals": (
+    "process.totals": (
         "TotalCrossSections",
         "cross_sections",
         "tabulated_cross_section",
     ),
-    "wcxf": ("load_wcxf",),
+    "theory.wcxf": ("load_wcxf",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
@@ -224,7 +224,7 @@ __all__ = ["__version__", "theories", *sorted(_HOME)]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
     if name == "theories":
-        return import_module("tridentjax.theories")
+        return import_module("tridentjax.theory.theories")
     if name not in _HOME:
         raise AttributeError(f"module 'tridentjax' has no attribute {name!r}")
     value = getattr(import_module(f"tridentjax.{_HOME[name]}"), name)

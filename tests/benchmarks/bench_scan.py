@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from fixtures_statistics import OFF, statistical_model
 
-from tridentjax.inference.folded import fold_model, in_float32
-from tridentjax.inference.points import Random, sobol_points
-from tridentjax.inference.scan import make_evaluator, nominal_outputs, single_precision_error
-from tridentjax.part_files import Column, write_part
+from tridentjax.inference.folded_model import fold_model, in_float32
+from tridentjax.scan.evaluator import make_evaluator, nominal_outputs, single_precision_error
+from tridentjax.scan.parts import Column, write_part
+from tridentjax.scan.points import Random, sobol_points
 
 NAMES, COUNT = ("mass", "g"), 2**18
 WANTED = ("rate_ratio_ccfr", "log_likelihood")

@@ -20,12 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import chi2
 
-from tridentjax.config import load_config
-from tridentjax.inference.hypotheses import asimov, expand, expanded_ratios, log_CLs, reference_fit, throw
+from tridentjax.inference.build import make_model
+from tridentjax.inference.limits.cls import asimov, expand, expanded_ratios, log_CLs, reference_fit, throw
 from tridentjax.inference.model import expand_model
 from tridentjax.inference.profile import observed, profile
-from tridentjax.inference.setup import make_model
-from tridentjax.run_schema import SamplerSpec
+from tridentjax.runs.config import load_config
+from tridentjax.schema.run import SamplerSpec
 
 POINTS = ((0.013, 1.45e-3), (0.17, 2.1e-3), (2.3, 7.1e-3), (31.0, 0.091), (420.0, 1.17), (0.17, 1.2e-3), (31.0, 0.05))
 LEVELS = (0.68, 0.95)

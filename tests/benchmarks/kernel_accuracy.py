@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 import tridentjax as tj
-from tridentjax import leptonic_table, rates
+from tridentjax.process import leptonic_table
+from tridentjax.rates import chain as rates
 
 tj.enable_x64()
 jax.config.update("jax_num_cpu_devices", 2)

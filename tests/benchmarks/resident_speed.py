@@ -25,7 +25,7 @@ def roofline():
 
 def resident_table(folded, count):
     """Value, and value with gradient, of `count` points made and reduced on the device; rows of the table."""
-    from tridentjax.inference.folded import in_float32
+    from tridentjax.inference.folded_model import in_float32
 
     ceilings, table = roofline(), []
     print("\ndevice-resident, ceilings: " + ", ".join(f"{name} {x:.3g}/s" for name, x in ceilings.items()))
@@ -58,9 +58,9 @@ def _operations(function, rows):
 
 def _chains():
     """NUTS with 1024 vectorised chains on CCFR, nuisances nominal."""
-    from tridentjax.config import load_config
+    from tridentjax.inference.build import make_model
     from tridentjax.inference.posterior import sample_posterior
-    from tridentjax.inference.setup import make_model
+    from tridentjax.runs.config import load_config
 
     chains = CHAINS if jax.default_backend() != "cpu" else 64
     settings = (

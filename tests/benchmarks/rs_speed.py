@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import tridentjax as tj
-from tridentjax.config import load_config
-from tridentjax.inference.setup import make_model
+from tridentjax.inference.build import make_model
+from tridentjax.runs.config import load_config
 
 tj.enable_x64()
 NAMES = ("Lambda_IR", "c_L_e", "c_L_mu", "c_R_mu", "kappa_UV", "kappa_IR")

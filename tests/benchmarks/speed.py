@@ -130,8 +130,8 @@ def accuracy(model, folded, rows):
 
 def written(spec, folder):
     """Points per second of the scan with its files, without setup and compilation, and peak memory [GiB]."""
-    from tridentjax.config import config_path
-    from tridentjax.scan_run import scan_run
+    from tridentjax.runs.config import config_path
+    from tridentjax.runs.scan import scan_run
 
     summary, _ = scan_run(spec, folder, config=config_path("zprime_plane"))
     return summary, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -145,11 +145,11 @@ def main():
     parser.add_argument("--out", default=None, help="also write the table as JSON")
     options = parser.parse_args()
 
-    from tridentjax.config import load_config
-    from tridentjax.inference.folded import fold_model, in_float32
-    from tridentjax.inference.points import sobol_points
-    from tridentjax.inference.scan import make_evaluator, nominal_outputs, single_precision_error, with_delta_chi2
-    from tridentjax.inference.setup import make_model
+    from tridentjax.inference.build import make_model
+    from tridentjax.inference.folded_model import fold_model, in_float32
+    from tridentjax.runs.config import load_config
+    from tridentjax.scan.evaluator import make_evaluator, nominal_outputs, single_precision_error, with_delta_chi2
+    from tridentjax.scan.points import sobol_points
 
     started = time.perf_counter()
     model = make_model(load_config("zprime_plane"))

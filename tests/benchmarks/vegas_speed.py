@@ -26,7 +26,7 @@ NUCLEUS, Z, A = "Ar40", 18, 40
 
 def tridentjax_totals(channel, regime):
     """VV, AA, VA [cm^2] and their errors at all energies, shape (energy, 3) each."""
-    from tridentjax.totals import tabulated_cross_section
+    from tridentjax.process.totals import tabulated_cross_section
 
     result = tabulated_cross_section(channel, regime, ENERGIES.tolist())
     return np.asarray(result.value), np.asarray(result.error)

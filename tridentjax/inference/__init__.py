@@ -1,1 +1,1 @@
-"""Statistics on top of the likelihood: posterior sampling and grids."""
+"""Posteriors, fits and statements about the parameters of a model."""

@@ -18,10 +18,10 @@ from scipy.stats import chi2
 
 from tridentjax.faults import InputError, unknown
 from tridentjax.inference.constrained import Allowed, Problem
+from tridentjax.inference.deviance import evaluate, make_joint
 from tridentjax.inference.fit import Fit, fast_ends, fit
-from tridentjax.inference.joint import evaluate, make_joint
 from tridentjax.inference.model import Model
-from tridentjax.inference.search import is_bounded, make_starts, to_unit
+from tridentjax.inference.optimise import is_bounded, make_starts, to_unit
 
 _SAMPLES = 256  # of the prior box, to begin from allowed points
 _RAYS, _ALONG = 24, 13  # to find a boundary: rays from the given model, and points on each

@@ -11,11 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from tridentjax.experiment.likelihood import profiled_background
 from tridentjax.inference.covariance import Covariance, make_covariance, reduced, stiff_directions
-from tridentjax.inference.joint import AtPoint, Joint, evaluate, hessian, jacobian, make_joint, profiled, search_lanes
+from tridentjax.inference.deviance import (
+    AtPoint,
+    Joint,
+    evaluate,
+    hessian,
+    jacobian,
+    make_joint,
+    profiled,
+    search_lanes,
+)
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.search import make_starts
-from tridentjax.likelihood import profiled_background
+from tridentjax.inference.optimise import make_starts
 
 _APART = 0.02  # of the prior range: distinct optima
 _SAME = 1e-4  # of F: starts that agree

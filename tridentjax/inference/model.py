@@ -11,16 +11,16 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Bool, Float
 
 from tridentjax._types import Scalar
-from tridentjax.belle2 import Belle2Assumptions, belle2_log_likelihood
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import FLAVOURS
-from tridentjax.experiment import Experiment
+from tridentjax.experiment.belle2 import Belle2Assumptions, belle2_log_likelihood
+from tridentjax.experiment.likelihood import log_likelihood, normal_log_density
+from tridentjax.experiment.load import Experiment
+from tridentjax.experiment.measurement import Nuisance
 from tridentjax.inference.coordinates import Edge, Prior
-from tridentjax.likelihood import log_likelihood, normal_log_density
-from tridentjax.measurement import Nuisance
-from tridentjax.rates import Chain, Nuisances, Response, fold, measured_ratio, rate_ratio
-from tridentjax.response_expansion import Expanded, expand_response
-from tridentjax.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
+from tridentjax.rates.chain import Chain, Nuisances, Response, fold, measured_ratio, rate_ratio
+from tridentjax.rates.expanded_response import Expanded, expand_response
+from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
 
 PRIOR_DRAWS = 1000
 

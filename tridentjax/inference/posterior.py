@@ -23,7 +23,7 @@ from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, r_hat
 from tridentjax.inference.model import Model
 from tridentjax.precision import require_float64
-from tridentjax.run_schema import SamplerSpec
+from tridentjax.schema.run import SamplerSpec
 
 logger = logging.getLogger("tridentjax")
 

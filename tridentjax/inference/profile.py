@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from tridentjax.experiment.likelihood import log_likelihood
 from tridentjax.inference.model import Model
-from tridentjax.likelihood import log_likelihood
 
 Ratios = Callable[[Any, Float[Array, " nuisance"]], Float[Array, " experiment"]]
 _STEPS = 15

@@ -1,0 +1,5 @@
+"""`python -m tridentjax.cli`, the same as the console script."""
+
+from tridentjax.cli.app import main
+
+main()

@@ -1,0 +1,141 @@
+"""`tridentjax events`: make a sample and write it."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tridentjax.cli.commands.arguments import emit, keep, parse_channel, parse_cuts, parse_theory, refuse_undefined
+from tridentjax.events.files import check_event_file, write_events
+from tridentjax.events.generate import generate_events
+from tridentjax.events.sample import reweighted
+from tridentjax.events.source import EventSource, beam_source, experiment_source
+from tridentjax.experiment.load import load_experiment
+from tridentjax.faults import InputError
+from tridentjax.process.cross_section import has_scalars
+from tridentjax.process.cuts import NO_CUTS, Cuts
+from tridentjax.theory import theories
+
+
+def events(
+    *,
+    experiment: str | None,
+    count: int,
+    out: Path,
+    flux: str | None,
+    energy: float | None,
+    target: str | None,
+    neutrino: str,
+    leptons: str,
+    theory: str,
+    settings: list[str],
+    reweight: str | None,
+    cuts: list[str],
+    weighted: bool,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Events of an experiment, or of one beam on one target, written to a file."""
+    begin = time.perf_counter()
+    faults: list[str] = [] if count >= 1 else [f"-n {count}; allowed: 1 or more"]
+    bound = keep(faults, parse_theory, reweight or theory, settings)
+    if reweight and theory != "sm":
+        faults.append(f"--reweight starts from Standard-Model events; leave --theory {theory} out")
+    selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    faults += check_event_file(out, force)
+    found = keep(faults, _source, experiment, flux, energy, target, neutrino, leptons)
+    if faults:
+        raise InputError(faults)
+
+    source, own_cuts = found
+    refuse_undefined(reweight or theory, bound, source.components[0].channel)
+    scalar = any(has_scalars(bound.function, bound.values, component.channel) for component in source.components)
+    selection = Cuts(own_cuts.cuts + selection.cuts, own_cuts.efficiency * selection.efficiency)
+    with _progress(count) as update:
+        sample = generate_events(
+            source,
+            count,
+            seed=seed,
+            theory=theories.sm if reweight else bound.function,
+            parameters=bound.electroweak if reweight else bound.values,
+            cuts=selection,
+            weighted=weighted,
+            scalar=scalar,
+            progress=update,
+        )
+    efficiency, summaries = sample.efficiency, sample.summaries
+    if reweight:
+        sample = reweighted(sample, bound.function, bound.values)
+    sample.metadata["cuts"] = list(cuts)
+    write_events(out, sample, force)
+    content = {
+        "events": int(sample.weight.size),
+        "efficiency": efficiency,
+        "effective_share": sample.efficiency if sample.weighted else 1.0,
+        "weighted": sample.weighted,
+        "trials": sample.metadata["trials"],
+        "cross_section": sample.cross_section,
+        "cross_section_error": sample.error,
+        "unit": "cm^2 per average nucleus, averaged over the flux",
+        "theory": reweight or theory,
+        "reweighted": bool(reweight),
+        "parameters": bound.given,
+        "components": [summary._asdict() for summary in summaries],
+        "seed": seed,
+        "seconds": round(time.perf_counter() - begin, 2),
+        "file": str(out),
+    }
+    kind = "weighted" if sample.weighted else "unweighted"
+    meaning = "equivalent unweighted events" if weighted else "accepted trials"
+    lines = [
+        f"{source.name}: {count} {kind} events in {out}",
+        f"efficiency ({meaning}) {efficiency:.4f}, {content['seconds']} s",
+        f"flux-averaged cross section {sample.cross_section:.4e} +- {sample.error:.1e} cm^2 per average nucleus",
+        *(f"  {s.name:50} {s.events:8} events  {s.cross_section:.4e} cm^2" for s in summaries),
+    ]
+    emit(content, as_json, "\n".join(lines))
+
+
+def _source(
+    experiment: str | None, flux: str | None, energy: float | None, target: str | None, neutrino: str, leptons: str
+) -> tuple[EventSource, Cuts]:
+    """Source of the events and its own cuts: an experiment, or a target with one of flux and energy."""
+    if experiment is not None:
+        given = {"--flux": flux, "--energy": energy, "--target": target}
+        if extra := [name for name, value in given.items() if value is not None]:
+            raise InputError([f"experiment {experiment!r} has its own beam and target; leave {', '.join(extra)} out"])
+        loaded = load_experiment(experiment)
+        return experiment_source(loaded), loaded.cuts
+    faults: list[str] = []
+    channel = keep(faults, parse_channel, neutrino, leptons)
+    if target is None or (flux is None) == (energy is None):
+        faults.append("give an experiment, or --target with one of --flux and --energy")
+    if energy is not None and not 0.0 < energy < math.inf:
+        faults.append(f"--energy {energy}; allowed: positive and finite [GeV]")
+        energy = 1.0
+    if target is not None and (flux or energy):
+        # a stand-in for a bad channel, so that faults of beam and target are reported as well
+        stand_in = channel or parse_channel("numu", "mu-mu+")
+        beam: Any = flux if flux is not None else float(energy or 1.0)
+        source = keep(faults, beam_source, beam, stand_in, target)
+    if faults:
+        raise InputError(faults)
+    return source, NO_CUTS
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("events", total=count)
+        yield lambda done: bar.update(task, completed=done)

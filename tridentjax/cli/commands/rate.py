@@ -1,0 +1,231 @@
+"""`tridentjax rate` and `tridentjax couplings`."""
+
+import math
+import sys
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tridentjax.cli.commands.arguments import emit, keep, parse_channel, parse_theory, refuse_undefined, shown_rows
+from tridentjax.constants import SIN2_THETA_W
+from tridentjax.currents import one_loop_current, standard_model_current
+from tridentjax.experiment.load import Experiment, load_beams, load_experiment
+from tridentjax.faults import InputError
+from tridentjax.process.cross_section import has_scalars
+from tridentjax.rates.chain import Response, component_ratios, fold, prepare, signal, unselected
+from tridentjax.rates.exposure import channel_rates, expected_events, exposure_factor, theory_budget
+from tridentjax.theory import theories
+from tridentjax.theory.binding import BoundTheory
+
+
+def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, as_json: bool) -> None:
+    """Flux-averaged prediction of one experiment, and numbers of events where it has an exposure."""
+    faults: list[str] = []
+    bound = keep(faults, parse_theory, theory, settings)
+    loaded = keep(faults, load_experiment, experiment)
+    if all_channels and (theory != "sm" or settings):
+        faults.append("--all-channels lists the Standard Model; leave --theory and --set out")
+    if all_channels and loaded is not None:
+        keep(faults, exposure_factor, loaded)
+    if faults:
+        raise InputError(faults)
+    function, values = bound.function, bound.values
+    refuse_undefined(theory, bound, loaded.channel(loaded.fluxes[0]))
+    derived, derived_lines = bound.described()
+    chain = prepare(loaded, scalar=has_scalars(function, values, loaded.channel(loaded.fluxes[0])))
+    response = fold(chain)
+    shares, ratios = component_ratios(response, function, values)
+    electroweak = bound.electroweak
+    sm_rate = float(signal(response, theories.sm, electroweak).sum())
+    rate_ratio = float(signal(response, function, values).sum()) / sm_rate
+    components: list[dict[str, Any]] = [
+        {
+            "flux": f"{c.species} ({c.flux})",
+            "nucleus": c.nucleus,
+            "regime": c.regime,
+            "share": float(s),
+            "rate_ratio": float(r),
+        }
+        for c, s, r in zip(response.components, shares, ratios, strict=True)
+    ]
+    if loaded.cuts.active:  # relative to the same component without cuts; depends on the theory
+        whole = fold(unselected(chain))
+        kept_sm, kept = (signal(response, f, v) for f, v in ((theories.sm, electroweak), (function, values)))
+        all_sm, everything = (signal(whole, f, v) for f, v in ((theories.sm, electroweak), (function, values)))
+        for i, component in enumerate(components):
+            component["acceptance_sm"] = float(kept_sm[i] / all_sm[i])
+            component["acceptance"] = float(kept[i] / everything[i])
+    budget = theory_budget(chain, response)
+    content = {
+        "experiment": loaded.name,
+        "theory": theory,
+        "parameters": bound.given,
+        "derived": derived,
+        "rate_ratio": rate_ratio,
+        "components": components,
+        "sigma_flux_averaged_cm2": {"sm": sm_rate, "theory": sm_rate * rate_ratio},
+        "flux_integral": float(response.flux_integral) if loaded.fluxes[0].absolute else None,
+        "measurement": {
+            "kind": loaded.measurement.kind,
+            "observable": loaded.measurement.observable,
+            "status": loaded.measurement.status,
+        },
+        "theory_budget": budget._asdict(),
+        **_events(loaded, response, bound, components),
+    }
+    if all_channels:
+        content["channels"] = _channels(experiment, loaded)
+    lines = [
+        f"{loaded.title}: rate ratio R = N/N_SM = {rate_ratio:.6f}",
+        f"flux-averaged cross section per nucleus: SM {sm_rate:.4e} cm^2, {theory} {sm_rate * rate_ratio:.4e} cm^2",
+        *(
+            f"  {c['flux']:24} {c['nucleus']:6} {c['regime']:20} share {c['share']:.4f}  R {c['rate_ratio']:.5f}"
+            + (f"  acceptance {c['acceptance']:.4f} (SM {c['acceptance_sm']:.4f})" if "acceptance" in c else "")
+            + (f"  events {c['events']['theory']:.4g} (SM {c['events']['sm']:.4g})" if c["events"] else "")
+            for c in components
+        ),
+        f"error of the SM rate: {_budget_text(content['theory_budget'])}",
+        *_event_lines(content, theory),
+        f"{loaded.measurement.notice}: {loaded.measurement.status}",
+        *derived_lines,
+        *bound.notes,
+    ]
+    emit(content, as_json, "\n".join(lines))
+
+
+def _events(
+    experiment: Experiment, response: Response, bound: BoundTheory, components: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Events in the exposure and per tonne and year, in total and (put into `components`) of each component."""
+    exposure = experiment.exposure
+    if exposure is None:
+        for component in components:
+            component["events"] = None
+        return {"events": None, "events_per_tonne_year": None, "exposure": None}
+    sm = expected_events(response, experiment, theories.sm, bound.electroweak)
+    own = expected_events(response, experiment, bound.function, bound.values)
+    for component, a, b in zip(components, sm, own, strict=True):
+        component["events"] = {"sm": float(a), "theory": float(b)}
+    total = {"sm": float(sm.sum()), "theory": float(own.sum())}
+    tonne_years = None if exposure.years is None else exposure.target_mass * exposure.years
+    return {
+        "events": total,
+        "events_per_tonne_year": tonne_years and {name: events / tonne_years for name, events in total.items()},
+        "exposure": {
+            "target_mass_tonne": exposure.target_mass,
+            "amount": exposure.amount,
+            "amount_unit": exposure.amount_unit,
+            "years": exposure.years,
+            "status": exposure.status,
+        },
+    }
+
+
+def _channels(name: str, experiment: Experiment) -> list[dict[str, Any]]:
+    """Every open channel of every beam species; a terminal hears about each one when it is done."""
+    assert experiment.exposure is not None  # checked with the input
+    exposure = experiment.exposure
+    tonne_years = None if exposure.years is None else exposure.target_mass * exposure.years
+    found = []
+    for item in channel_rates(experiment, load_beams(name)):
+        if sys.stderr.isatty():
+            print(f"{item.flux}: {item.channel.name}", file=sys.stderr)
+        found.append(
+            {
+                "channel": item.channel.name,
+                "flux": item.flux,
+                "events": item.events,
+                "events_per_tonne_year": None if tonne_years is None else item.events / tonne_years,
+                "theory_budget": item.budget._asdict(),
+            }
+        )
+    return found
+
+
+def _event_lines(content: dict[str, Any], theory: str) -> list[str]:
+    events, exposure = content["events"], content["exposure"]
+    if events is None:
+        return []
+    years = "" if exposure["years"] is None else f" in {exposure['years']:g} years"
+    beam = f"{exposure['target_mass_tonne']:g} t, {exposure['amount']:g} {exposure['amount_unit']}{years}"
+    lines = [
+        f"events: SM {events['sm']:.4g}, {theory} {events['theory']:.4g} ({beam})",
+        f"exposure: {exposure['status']}",
+    ]
+    rate = content["events_per_tonne_year"]
+    if rate is not None:
+        lines.append(f"events per tonne and year: SM {rate['sm']:.4g}, {theory} {rate['theory']:.4g}")
+    if "channels" in content:
+        unit = "events" if rate is None else "events/(t yr)"
+        lines.append(f"Standard Model, all channels [{unit}]:")
+        lines += [
+            f"  {c['flux']:14} {c['channel']:24} {c['events'] if rate is None else c['events_per_tonne_year']:.4e}  "
+            f"{_budget_text(c['theory_budget'])}"
+            for c in content["channels"]
+        ]
+    return lines
+
+
+def _budget_text(budget: dict[str, float | None]) -> str:
+    """Relative errors in per cent."""
+    return ", ".join(f"{name} {100.0 * x:.3g} %" for name, x in budget.items() if x is not None) or "none given"
+
+
+def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, leptons: str, as_json: bool) -> None:
+    """Couplings of the lepton current at given K2, and what follows from the theory's parameters."""
+    faults: list[str] = []
+    bound = keep(faults, parse_theory, theory, settings)
+    channel = keep(faults, parse_channel, neutrino, leptons)
+    faults += [f"--K2 {x}; allowed: finite and >= 0 [GeV^2]" for x in K2 if not 0.0 <= x < math.inf]
+    if faults:
+        raise InputError(faults)
+    values = bound.values
+    nodes = jnp.asarray(K2, dtype=float)
+    current = bound.function(values, channel, nodes)
+    reference = theories.align(theories.sm(bound.electroweak, channel, nodes), channel, current.g_V.shape[0])
+    names = {"g_V": current.g_V, "g_A": current.g_A, "delta_g_V": current.g_V - reference.g_V}
+    names |= {"delta_g_A": current.g_A - reference.g_A, "g_S": current.g_S, "g_P": current.g_P}
+    shown = {name: np.asarray(x) + 0.0 for name, x in names.items() if x is not None}  # no -0.0
+    results = [
+        {"K2": K2[j], "neutrino_out": flavour, "part": part, **{name: float(x[i, j]) for name, x in shown.items()}}
+        for i, flavour, part in shown_rows(channel, current)
+        for j in range(len(K2))
+    ]
+    refuse_undefined(theory, bound, channel)
+    derived, derived_lines = bound.described()
+    tree = not float(values.get("one_loop", 0.0))
+    inputs = {
+        "scheme": bound.choices.get("scheme", "tree level" if tree else f"one loop x {float(values['one_loop']):g}"),
+        "sin2_theta_w": float(values.get("sin2_theta_w", SIN2_THETA_W)),
+        "parameters": bound.given,
+        "channel": channel.name,
+        "notes": list(bound.notes),
+    }
+    lines = [f"{theory}: {channel.name}, sin^2 theta_W = {inputs['sin2_theta_w']}"]
+    lines += [f"{name} = {value}" for name, value in bound.choices.items()]
+    lines += derived_lines
+    lines += [_couplings_line(result) for result in results]
+    lines += bound.notes
+    if not results:
+        lines.append("forbidden at tree level: no outgoing neutrino")
+    one_loop = None
+    if theory == "sm" and results:
+        loop, at_tree = one_loop_current(channel), standard_model_current(channel, inputs["sin2_theta_w"])
+        (V, A), (tree_V, tree_A) = ((float(c.g_V[0]), float(c.g_A[0])) for c in (loop, at_tree))
+        one_loop = {"g_V": V, "g_A": A, "minus_tree_g_V": V - tree_V, "minus_tree_g_A": A - tree_A}
+        lines.append(
+            f"one loop (Hill, Tomalak 2020; --set one_loop=1): g_V = {V:.6f}  g_A = {A:.6f}  "
+            f"minus tree {V - tree_V:+.3e} {A - tree_A:+.3e}"
+        )
+    content = {"theory": theory, "results": results, "derived": derived, "inputs": inputs, "one_loop": one_loop}
+    emit(content, as_json, "\n".join(lines))
+
+
+def _couplings_line(r: dict[str, Any]) -> str:
+    imaginary = " (imaginary part)" if r["part"] == "imaginary" else ""
+    scalars = f"  g_S = {r['g_S']:.4e}  g_P = {r['g_P']:.4e}" if "g_S" in r else ""
+    return (
+        f"K2 = {r['K2']:<10g} nu_{r['neutrino_out']:4}g_V = {r['g_V']:.6f}  g_A = {r['g_A']:.6f}  "
+        f"delta {r['delta_g_V']:+.6e} {r['delta_g_A']:+.6e}{scalars}{imaginary}"
+    )

@@ -1,0 +1,290 @@
+"""`tridentjax reach dune`: the accuracy that would exclude a coupling, against the mass."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tridentjax.cli.commands.arguments import emit, keep, mass_grid
+from tridentjax.cli.commands.out_files import output_files, write_figure, write_table
+from tridentjax.experiment.load import load_experiment
+from tridentjax.faults import InputError
+from tridentjax.figures.style import ACCENT, DARK, MIDDLE, pyplot
+from tridentjax.inference.limits.required_accuracy import (
+    BEAM_MODES,
+    LABEL,
+    LARGEST_COUPLING,
+    SMALLEST_COUPLING,
+    RequiredAccuracy,
+    StatisticalAccuracy,
+    excluded_coupling,
+    projection_model,
+    required_accuracy,
+    statistical_accuracy,
+    two_sided,
+)
+from tridentjax.inference.model import Model
+from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACCURACIES = (0.25, 0.40)  # of 1902.06765: abstract (improved) and body (baseline); which holds is not resolved
+_COUPLINGS = (5e-4, 1e-3, 3e-3, 1e-2)
+_MOST_POINTS = 10_000
+_COLUMNS = ("mass", "g", "rate_ratio", "accuracy", "accuracy_with_nuisances", "reason")
+_SHADES = (DARK, ACCENT, MIDDLE, "0.4")
+_MARKERS = ("o", "s", "^", "D")
+
+
+def reach_dune(
+    *,
+    experiment: str,
+    g: list[float],
+    masses: list[float],
+    mass_min: float | None,
+    mass_max: float | None,
+    points: int | None,
+    confidence_level: float,
+    years: float,
+    mass_tonnes: float,
+    efficiency: float,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Accuracy of the measured rate ratio that would exclude (mass, g), with and without nuisances.
+
+    Raises
+    ------
+    InputError : everything wrong with the options, at once.
+    """
+    faults: list[str] = []
+    couplings = list(g) or list(_COUPLINGS)
+    faults += [
+        f"--g {x:g}; allowed: {SMALLEST_COUPLING:g} to {LARGEST_COUPLING:g}"
+        for x in couplings
+        if not SMALLEST_COUPLING <= x <= LARGEST_COUPLING
+    ]
+    lightest = SMALLEST_MEDIATOR_MASS
+    mass = keep(
+        faults,
+        lambda: mass_grid(
+            masses, mass_min, mass_max, points, default=(lightest, 100.0, 41),
+            allowed=lambda x: lightest <= x < math.inf, most=_MOST_POINTS,
+            text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)",
+        ),
+    )  # fmt: skip
+    keep(faults, two_sided, confidence_level)
+    faults += [f"--{name} {x:g}; allowed: positive and finite" for name, x in (("years", years),
+               ("mass-tonnes", mass_tonnes)) if not 0.0 < x < math.inf]  # fmt: skip
+    if not 0.0 < efficiency <= 1.0:
+        faults.append(f"--efficiency {efficiency:g}; allowed: above 0, up to 1")
+    files = keep(faults, output_files, out, force)
+    if out is not None and out.suffix != ".csv":
+        keep(faults, pyplot)
+    if mass is not None and mass.size * len(couplings) > _MOST_POINTS:
+        faults.append(f"{mass.size} masses x {len(couplings)} couplings; allowed: {_MOST_POINTS} points in all")
+    model = keep(faults, projection_model, experiment) if not faults else keep(faults, load_experiment, experiment)
+    if faults:
+        raise InputError(faults)
+    grid = np.repeat(couplings, mass.size), np.tile(mass, len(couplings))
+    found = required_accuracy(model, jnp.asarray(grid[1]), jnp.asarray(grid[0]), confidence_level)
+    curve = _curve(grid[1], grid[0], found, two_sided(confidence_level))
+    lines = _excluded(model, mass, confidence_level)
+    statistics = _statistics(model, years, mass_tonnes, efficiency)
+    stated = _stated(model, confidence_level)
+    title = f"{model.chains[0].experiment.title}: accuracy that would exclude (m, g'), {LABEL}"
+    content = {
+        "label": LABEL,
+        "curve": curve,
+        "excluded_g": lines,
+        "statistical_accuracy": statistics,
+        "assumptions": stated,
+        "files": [str(path) for path in files],
+    }
+    text = [title, *(_assumption_line(name, item) for name, item in stated.items()), *_statistics_lines(statistics)]
+    for path in files:
+        if path.suffix == ".csv":
+            units = "mass = GeV, the others = 1; empty where there is none, reason says why"
+            write_table(path, [*text, *_excluded_lines(lines), units], _COLUMNS, curve)
+        else:
+            figure = plot_accuracy(curve, confidence_level, statistics, title)
+            write_figure(path, figure)
+            pyplot().close(figure)
+    text += [*(_line(point) for point in curve), *_excluded_lines(lines), *(f"wrote {path}" for path in files)]
+    emit(content, as_json, "\n".join(text))
+
+
+def plot_accuracy(
+    curve: list[dict[str, Any]], confidence_level: float, statistics: dict[str, Any] | None, title: str
+) -> "Figure":
+    """Required accuracy against the mass, one shade a coupling: full line without nuisances, dashed with them."""
+    figure, axes = pyplot().subplots(figsize=(7.2, 5.2), layout="constrained")
+    for number, g in enumerate(dict.fromkeys(point["g"] for point in curve)):
+        own = sorted((point for point in curve if point["g"] == g), key=lambda point: point["mass"])
+        x = [point["mass"] for point in own]
+        for key, style, text in (
+            ("accuracy", "-", f"$g' = {_power(g)}$"),
+            ("accuracy_with_nuisances", "--", ""),
+        ):
+            y = np.asarray([math.nan if point[key] is None else point[key] for point in own])
+            alone = np.isfinite(y).sum() == 1
+            marker = _MARKERS[number % len(_MARKERS)] if key == "accuracy" or alone else ""  # the shades alike in grey
+            axes.plot(x, y, color=_SHADES[number % len(_SHADES)], linestyle=style, marker=marker, markersize=4,
+                      markevery=max(1, len(x) // 8), linewidth=1.0 + number // len(_SHADES), label=text)  # fmt: skip
+    axes.plot(
+        [], [], color="black", linestyle="--", label="with nuisances (dashed; ends where\nthe theory error hides)"
+    )
+    for accuracy in ACCURACIES:
+        axes.axhline(accuracy, color="0.45", linewidth=0.9, linestyle=(0, (6, 2)))
+        axes.annotate(f"{100 * accuracy:g} %", (0.995, accuracy), xycoords=("axes fraction", "data"), fontsize=8,
+                      ha="right", va="bottom", color="0.3")  # fmt: skip
+    if statistics is not None:
+        text = f"statistics alone, {100 * statistics['accuracy']:.2g} %, efficiency {statistics['efficiency']:g}"
+        axes.axhline(statistics["accuracy"], color="0.45", linewidth=0.9, linestyle=":")
+        axes.annotate(text, (0.995, statistics["accuracy"]), xycoords=("axes fraction", "data"), fontsize=8,
+                      ha="right", va="bottom", color="0.3",
+                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+    axes.set(xscale="log", yscale="log", ylim=(5e-3, 10.0), xlabel="$m_{Z'}$ [GeV]")
+    axes.set_ylabel(f"accuracy $\\delta$ of $R = 1 \\pm \\delta$ that excludes at {100 * confidence_level:g} % CL")
+    axes.set_title(title.replace("(m, g')", "$(m_{Z'}, g')$"), fontsize=9)
+    axes.legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def _power(x: float) -> str:
+    """A number for a mathematical label."""
+    mantissa, exponent = f"{x:.3e}".split("e")
+    digits = mantissa.rstrip("0").rstrip(".")
+    return f"10^{{{int(exponent)}}}" if digits == "1" else f"{digits} \\times 10^{{{int(exponent)}}}"
+
+
+def _curve(mass: np.ndarray, g: np.ndarray, found: RequiredAccuracy, z: float) -> list[dict[str, Any]]:
+    """One entry a point; null and a reason where no accuracy is enough."""
+    curve = []
+    for m, c, R, without, accuracy, alone, converged in zip(mass, g, *map(np.asarray, found), strict=True):
+        reason = None
+        if without == 0.0:
+            reason = "the rate is that of the Standard Model to all digits"
+        elif alone <= z:
+            reason = (
+                f"the theory error alone hides it: nuisances {alone:.3g} standard deviations away undo the change of "
+                f"the rate, {z:.3g} are needed"
+            )
+        elif not converged:
+            reason = "the fit of the nuisances did not converge"
+        curve.append(
+            {
+                "mass": float(m),
+                "g": float(c),
+                "rate_ratio": float(R),
+                "accuracy": float(without) or None,
+                "accuracy_with_nuisances": float(accuracy) if reason is None else None,
+                "reason": reason,
+            }
+        )
+    return curve
+
+
+def _excluded(model: Model, mass: np.ndarray, confidence_level: float) -> list[dict[str, Any]]:
+    """Smallest coupling that the two quoted accuracies exclude at every mass, without nuisances."""
+    rows = []
+    for accuracy in ACCURACIES:
+        g = np.asarray(excluded_coupling(model, jnp.asarray(mass), accuracy, confidence_level))
+        rows += [
+            {"accuracy": accuracy, "mass": float(m), "g": float(c) if np.isfinite(c) else None}
+            for m, c in zip(mass, g, strict=True)
+        ]
+    return rows
+
+
+def _statistics(model: Model, years: float, mass_tonnes: float, efficiency: float) -> dict[str, Any] | None:
+    """Events and 1/sqrt(N) of the two beam modes; null for an experiment with other beams."""
+    if model.chains[0].experiment.data_set != load_experiment(BEAM_MODES[0]).data_set:
+        return None
+    found: StatisticalAccuracy = statistical_accuracy(years, mass_tonnes, efficiency)
+    return {
+        "accuracy": found.accuracy,
+        "events": found.events,
+        "events_per_tonne_year": found.events_per_tonne_year,
+        "theory_budget": {mode: budget._asdict() for mode, budget in found.budgets.items()},
+        "years_per_beam_mode": years,
+        "mass_tonnes": mass_tonnes,
+        "efficiency": efficiency,
+        "exposure": found.status,
+        "note": "1/sqrt(N) of Standard-Model dimuons, no background"
+        + ("; optimistic: before any selection" if efficiency == 1.0 else ""),
+    }
+
+
+def _stated(model: Model, confidence_level: float) -> dict[str, dict[str, Any]]:
+    """Everything the curve rests on, each with its unit and what it means."""
+    experiment = model.chains[0].experiment
+    flux = ", ".join(f"{flux.species} ({flux.name})" for flux in experiment.fluxes)
+    common = "counted beside the accuracy (theory error)"
+    rows: dict[str, tuple[Any, str, str]] = {
+        "experiment": (experiment.name, "", f"{experiment.title}, {experiment.reference}"),
+        "kind": ("projection", "", f"{LABEL}: the measured ratio is taken to be 1, the Standard Model (Asimov)"),
+        "confidence_level": (confidence_level, "", f"two-sided, {two_sided(confidence_level):.5g} standard deviations"),
+        "statistic": ("gaussian", "", "|R - 1| / delta without nuisances; profile likelihood of R with them"),
+        "flux": (flux, "", "absolute" if experiment.fluxes[0].absolute else "spectrum alone, normalised"),
+        "theory_error": (False, "", "the accuracy is the experimental error alone; the theory error is in nuisances"),
+        "quoted_accuracy": (
+            list(ACCURACIES),
+            "",
+            "abstract and body of 1902.06765; which of them holds is not resolved",
+        ),
+        "exposure": ("about 3 years per beam mode", "", "of the quoted accuracies; a required one is for any exposure"),
+    }
+    rows |= {
+        f"nuisance {name}": (item.width, "log" if item.log else "shift", f"width; {item.status}; {common}")
+        for name, item in model.nuisances.items()
+    }
+    return {name: {"value": value, "unit": unit, "note": note} for name, (value, unit, note) in rows.items()}
+
+
+def _assumption_line(name: str, item: dict[str, Any]) -> str:
+    return f"  {name} = {' '.join(filter(None, (str(item['value']), item['unit'])))} ({item['note']})"
+
+
+def _statistics_lines(statistics: dict[str, Any] | None) -> list[str]:
+    if statistics is None:
+        return []
+    rates = ", ".join(
+        f"{mode} {rate:.3g} +- {100 * (statistics['theory_budget'][mode]['theory'] or 0.0):.2g} % (theory)"
+        for mode, rate in statistics["events_per_tonne_year"].items()
+    )
+    return [
+        f"dimuon events per tonne and year: {rates}",
+        f"statistical accuracy {100 * statistics['accuracy']:.3g} % from {statistics['events']:.4g} events "
+        f"({statistics['mass_tonnes']:g} t, {statistics['years_per_beam_mode']:g} years in each beam mode, efficiency "
+        f"{statistics['efficiency']:g}; {statistics['note']})",
+    ]
+
+
+def _excluded_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """What the quoted accuracies exclude at the two ends of the masses."""
+    lines = []
+    for accuracy in ACCURACIES:
+        own = sorted((row for row in rows if row["accuracy"] == accuracy), key=lambda row: row["mass"])
+        ends = [own[0], own[-1]] if len(own) > 1 else own
+        text = ", ".join(
+            f"g' > {row['g']:.4g} at {row['mass']:g} GeV" if row["g"] else f"no coupling up to {LARGEST_COUPLING:g} at "
+            f"{row['mass']:g} GeV" for row in ends
+        )  # fmt: skip
+        lines.append(f"{100 * accuracy:g} % would exclude, without nuisances: {text}")
+    return lines
+
+
+def _line(point: dict[str, Any]) -> str:
+    shown = [
+        "none" if point[key] is None else f"{100 * point[key]:.4g} %" for key in ("accuracy", "accuracy_with_nuisances")
+    ]
+    reason = f"  {point['reason']}" if point["reason"] else ""
+    return (
+        f"m = {point['mass']:<10.5g} GeV  g' = {point['g']:<9.4g} R = {point['rate_ratio']:<11.6g} "
+        f"accuracy {shown[0]:>10}, with nuisances {shown[1]:>10}{reason}"
+    )

@@ -1,0 +1,1 @@
+"""Samples of events: sources, the adaptive stream of trials, files."""

@@ -1,0 +1,1 @@
+"""Beams, targets, exposures and measurements of an experiment, and the likelihood of a measurement."""

@@ -1,0 +1,1 @@
+"""Drawings: functions of arrays and records that return Matplotlib figures."""

@@ -1,0 +1,1 @@
+"""Whether a posterior can be trusted: simulation-based calibration, agreement, predictive checks."""

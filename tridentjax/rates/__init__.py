@@ -1,0 +1,1 @@
+"""Kernels folded with targets and fluxes: responses, rate ratios, events, distributions, comparisons."""

@@ -1,0 +1,305 @@
+"""Rates: kernels folded with target and flux become a fixed weight tensor; a theory contracts it.
+
+    N = sum_c sum_s sum_k Response[c, s, k] q_s(K2_k),    q = (sum_b g_V^2, sum_b g_A^2, sum_b g_V g_A)
+
+and sum_b g_S^2, sum_b g_P^2 in a chain that is prepared with `scalar`.
+A component c is one beam species on one nucleus in one regime. Every step is differentiable in its
+nuisances: flux stretch and tilt, nuclear radius and diffuseness, and the two normalisations.
+"""
+
+import dataclasses
+from functools import reduce
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from tridentjax._types import Scalar
+from tridentjax.currents import Channel, LeptonCurrent, quadratic_couplings
+from tridentjax.experiment.flux import Flux
+from tridentjax.experiment.load import Experiment
+from tridentjax.nucleus.nuclei import vary_density
+from tridentjax.nucleus.regimes import Coherent, Incoherent, Regime, nucleus_regimes
+from tridentjax.process.cuts import Cuts
+from tridentjax.process.kernel import Kernel, build_kernel, energy_weights, join_structures
+from tridentjax.process.leptonic_table import LARGEST_ENERGY, load_leptonic_table
+from tridentjax.process.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES, STRUCTURES
+from tridentjax.process.selection import select
+from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, sm
+
+_STRETCH_MARGIN = 1.8  # energy range of a kernel beyond its flux: five standard deviations of ln s = 0.12
+
+
+class Nuisances(NamedTuple):
+    """What acts inside the chain; the defaults are the nominal chain.
+
+    flux_stretch s scales every neutrino energy, flux_tilt t multiplies the spectrum by (E/mean)^t,
+    nuclear_radius and nuclear_diffuseness scale the Fermi density of every nucleus, the normalisations
+    multiply the coherent and incoherent rates.
+    """
+
+    flux_stretch: Scalar = 1.0
+    flux_tilt: Scalar = 0.0
+    nuclear_radius: Scalar = 1.0
+    nuclear_diffuseness: Scalar = 1.0
+    coherent_normalisation: Scalar = 1.0
+    incoherent_normalisation: Scalar = 1.0
+
+
+class Component(NamedTuple):
+    """Beam species on a nucleus in one regime."""
+
+    flux: str
+    species: str
+    nucleus: str
+    regime: str
+
+
+class Response(eqx.Module):
+    """Flux-averaged cross section per average target nucleus [cm^2], before couplings.
+
+    `structures` names the second axis of `weights`, `normalisation` is the factor of the normalisation nuisances
+    in the weights of each component. `flux_integral` is the integrated flux of all species in
+    the unit of the tables (neutrinos/m^2/POT for absolute ones).
+    """
+
+    K2: Float[Array, " node"]
+    weights: Float[Array, "component structure node"]
+    normalisation: Float[Array, " component"]
+    flux_integral: Float[Array, ""]
+    components: tuple[Component, ...] = eqx.field(static=True)
+    channels: tuple[Channel, ...]
+    structures: tuple[str, ...] = eqx.field(static=True)
+
+
+class Chain(eqx.Module):
+    """An experiment with its kernels: everything upstream of the nuisances, ready to be folded.
+
+    `densities` holds, for each nucleus and regime, the kernel folded with the target where no nuisance
+    acts on it (nucleons), else None. `selections` holds, for each component, the factors of `select` on its
+    densities where the experiment has cuts, else None.
+    """
+
+    experiment: Experiment
+    kernels: dict[str, Kernel]
+    regimes: tuple[tuple[Regime, ...], ...]
+    densities: tuple[tuple[Float[Array, "structure energy node"] | None, ...], ...]
+    selections: dict[Component, Float[Array, "factor node"]] | None = None
+
+
+def build_kernels(experiment: Experiment, scalar: bool = False) -> dict[str, Kernel]:
+    """Kernels of every nucleus of an experiment and of the nucleons, by name; with `scalar`, also of SS and PP.
+
+    The slow part, the leptonic table of the channel, is cached on disk and shared by all targets and by
+    neutrinos and antineutrinos (about 10 s on two cores the first time, 0.1 s afterwards).
+
+    Raises
+    ------
+    RuntimeError : 32-bit floats.
+    """
+    channels = [experiment.channel(flux) for flux in experiment.fluxes]
+    sets = (STRUCTURES, SCALAR_STRUCTURES) if scalar else (STRUCTURES,)
+    tables = [load_leptonic_table(channels[0], structures=structures) for structures in sets]
+    low = min(flux.range[0] for flux in experiment.fluxes) / _STRETCH_MARGIN
+    high = min(max(flux.range[1] for flux in experiment.fluxes) * _STRETCH_MARGIN, LARGEST_ENERGY)
+    kernels: dict[str, Kernel] = {}
+    for nucleus, regimes in zip(experiment.nuclei, _regimes(experiment), strict=True):
+        for regime in regimes:
+            name = _kernel_name(nucleus.name, regime)
+            if name not in kernels:
+                own = [
+                    build_kernel(table, regime.mass, (low, high), regime.hadronic, regime.largest_Q2)
+                    for table in tables
+                ]
+                kernels[name] = reduce(join_structures, own)
+    return kernels
+
+
+def _regimes(experiment: Experiment) -> tuple[tuple[Regime, ...], ...]:
+    return tuple(nucleus_regimes(nucleus, experiment.nucleon_form_factor) for nucleus in experiment.nuclei)
+
+
+def _kernel_name(nucleus: str, regime: Regime) -> str:
+    return nucleus if isinstance(regime, Coherent) else regime.name.removeprefix("incoherent_")
+
+
+def prepare(experiment: Experiment, kernels: dict[str, Kernel] | None = None, scalar: bool = False) -> Chain:
+    """Put experiment and kernels together; kernels are built (or read from the cache) unless given.
+
+    `scalar` adds the structures SS and PP, which theories with g_S or g_P need (see `has_scalars`); kernels
+    that are given decide themselves.
+    """
+    kernels = build_kernels(experiment, scalar) if kernels is None else kernels
+    regimes = _regimes(experiment)
+    densities = tuple(
+        tuple(
+            fold_target(kernels[_kernel_name(nucleus.name, regime)], regime) if isinstance(regime, Incoherent) else None
+            for regime in own
+        )
+        for nucleus, own in zip(experiment.nuclei, regimes, strict=True)
+    )
+    chain = Chain(experiment, kernels, regimes, densities)
+    if not experiment.cuts.cuts:  # an efficiency alone is a factor
+        return chain
+    return Chain(experiment, kernels, regimes, densities, _selections(chain))
+
+
+def unselected(chain: Chain) -> Chain:
+    """The same chain without the cuts of its experiment, for acceptances."""
+    without = dataclasses.replace(chain.experiment, cuts=Cuts(()))
+    return Chain(without, chain.kernels, chain.regimes, chain.densities)
+
+
+def _selections(chain: Chain) -> dict[Component, Float[Array, "factor node"]]:
+    """Selected over total density of every component, at nominal nuisances."""
+    factors, nominal = {}, fold(chain)
+    scalar = "SS" in nominal.structures
+    for number, (component, channel) in enumerate(zip(nominal.components, nominal.channels, strict=True)):
+        experiment = chain.experiment
+        flux = next(f for f in experiment.fluxes if (f.name, f.species) == (component.flux, component.species))
+        position = next(i for i, nucleus in enumerate(experiment.nuclei) if nucleus.name == component.nucleus)
+        regime = next(regime for regime in chain.regimes[position] if regime.name == component.regime)
+        kernel = chain.kernels[_kernel_name(component.nucleus, regime)]
+        at_energies = energy_weights(kernel, flux.energy) @ fold_target(kernel, regime)[:2].sum((0, 2))
+        shares = flux.weight * at_energies
+        factors[component] = select(
+            channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, number, scalar
+        ).factor
+    return factors
+
+
+def fold_target(kernel: Kernel, regime: Regime) -> Float[Array, "structure energy node"]:
+    """Kernel with form factors put in: cross section [cm^2] at its energies, differential in K2.
+
+    Differentiable in the parameters of the form factor.
+    """
+    return jnp.einsum("shejk,hj->sek", kernel.sigma, regime.structure(kernel.Q2))
+
+
+def fold_flux(
+    density: Float[Array, "structure energy node"], kernel: Kernel, flux: Flux, stretch: Scalar, tilt: Scalar
+) -> Float[Array, "structure node"]:
+    """Integral of flux times cross section, int dE flux(E) sigma(E), differential in K2.
+
+    The nodes of the flux stay where they are: a stretched spectrum phi(E/s)/s (E/mean)^t is integrated
+    as sum_i w_i (s E_i/mean)^t sigma(s E_i). Differentiable in stretch and tilt.
+    """
+    energy = flux.energy * stretch
+    weight = flux.weight * (energy / flux.pivot) ** tilt
+    return jnp.einsum("i,ie,sek->sk", weight, energy_weights(kernel, energy), density)
+
+
+def flux_integral(flux: Flux, stretch: Scalar, tilt: Scalar) -> Float[Array, ""]:
+    """Integrated flux after stretch and tilt."""
+    return (flux.weight * (flux.energy * stretch / flux.pivot) ** tilt).sum()
+
+
+def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa: B008 - immutable
+    """Response of an experiment at given nuisances: fold_target, then fold_flux, for every component."""
+    n = nuisances
+    rows, factors, components, channels = [], [], [], []
+    for nucleus, fraction, regimes, densities in zip(
+        chain.experiment.nuclei, chain.experiment.number_fractions, chain.regimes, chain.densities, strict=True
+    ):
+        for regime, fixed in zip(regimes, densities, strict=True):
+            kernel = chain.kernels[_kernel_name(nucleus.name, regime)]
+            if fixed is None:
+                factor = vary_density(nucleus, n.nuclear_radius, n.nuclear_diffuseness)
+                density = fold_target(kernel, Coherent(factor, nucleus.Z, nucleus.mass, regime.radius))
+                normalisation = n.coherent_normalisation
+            else:
+                density, normalisation = fixed, n.incoherent_normalisation
+            for flux in chain.experiment.fluxes:
+                component = Component(flux.name, flux.species, nucleus.name, regime.name)
+                channel = chain.experiment.channel(flux)
+                row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
+                if chain.selections is None:
+                    row = row * chain.experiment.cuts.efficiency
+                structures = kernel.structures
+                if "VA" in structures:  # kernels are those of the first beam
+                    sign = channel.VA_sign * kernel.channel.VA_sign
+                    row = row * jnp.asarray([sign if name == "VA" else 1.0 for name in structures])[:, None]
+                if chain.selections is not None:
+                    row, structures = _selected(row, structures, chain.selections[component])
+                rows.append(row)
+                factors.append(normalisation)
+                components.append(component)
+                channels.append(channel)
+    total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
+    K2 = next(iter(chain.kernels.values())).K2
+    return Response(
+        K2,
+        jnp.stack(rows) / total,
+        jnp.asarray(factors, dtype=rows[0].dtype),
+        total,
+        tuple(components),
+        tuple(channels),
+        structures,
+    )
+
+
+def _selected(
+    row: Float[Array, "structure node"], structures: tuple[str, ...], factor: Float[Array, "factor node"]
+) -> tuple[Float[Array, "selected node"], tuple[str, ...]]:
+    """Density after the cuts: with interference, also where it vanishes without them (equal masses)."""
+    nominal = dict(zip(structures, row, strict=True))
+    interference = nominal.get("VA", jnp.zeros_like(row[0]))
+    kept = [row[0] * factor[0], row[1] * factor[1], row[0] * factor[2] + interference * factor[3]]
+    if "SS" not in structures:
+        return jnp.stack(kept), STRUCTURES
+    return jnp.stack([*kept, nominal["SS"] * factor[4], nominal["PP"] * factor[5]]), ALL_STRUCTURES
+
+
+def signal(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, " component"]:
+    """Flux-averaged cross section of every component [cm^2 per average nucleus].
+
+    Raises
+    ------
+    ValueError : the theory has scalar couplings and the chain was prepared without them.
+    """
+    by_channel: dict[str, Any] = {}
+    for channel in response.channels:
+        if channel.name not in by_channel:
+            by_channel[channel.name] = structure_couplings(
+                theory(parameters, channel, response.K2), response.structures
+            )
+    couplings = jnp.stack([by_channel[channel.name] for channel in response.channels])
+    return (response.weights * couplings).sum((1, 2))
+
+
+def structure_couplings(current: LeptonCurrent, structures: tuple[str, ...]) -> Float[Array, "structure node"]:
+    """Quadratic couplings that multiply the `structures` of a response, in its order."""
+    scalar = "SS" in structures
+    rows = quadratic_couplings(current, scalar)
+    if "VA" in structures:
+        return rows
+    return jnp.concatenate([rows[:2], rows[3:]]) if scalar else rows[:2]
+
+
+def rate_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
+    """R = N/N_SM: same flux, target and sin^2 theta_W above and below."""
+    return signal(response, theory, parameters).sum() / signal(response, sm, electroweak_part(parameters)).sum()
+
+
+def measured_ratio(response: Response, theory: TheoryFunction, parameters: Parameters) -> Float[Array, ""]:
+    """N over the prediction of the Standard Model at nominal normalisations.
+
+    What an experiment quotes that divides by its prediction and leaves the error of the prediction out: here
+    the normalisation nuisances do not cancel. Flux shape, nucleus and sin^2 theta_W are those of N.
+    """
+    predicted = signal(response, sm, electroweak_part(parameters)) / response.normalisation
+    return signal(response, theory, parameters).sum() / predicted.sum()
+
+
+def component_ratios(
+    response: Response, theory: TheoryFunction, parameters: Parameters
+) -> tuple[Float[Array, " component"], Float[Array, " component"]]:
+    """Share of every component in the SM rate, and its own rate ratio."""
+    reference = signal(response, sm, electroweak_part(parameters))
+    return reference / reference.sum(), signal(response, theory, parameters) / reference
+
+
+def electroweak_part(parameters: Parameters) -> Parameters:
+    """What the Standard-Model reference of a rate ratio depends on."""
+    return {name: parameters[name] for name in ELECTROWEAK if name in parameters}

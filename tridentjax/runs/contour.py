@@ -1,0 +1,277 @@
+"""A contour run from config to run folder: regions, CSV, HEPData-style YAML, figure, summary."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from tridentjax.constants import G_F, SIN2_THETA_W
+from tridentjax.experiment.belle2 import LABEL
+from tridentjax.faults import InputError
+from tridentjax.figures.contour import plot_contours
+from tridentjax.figures.goodness import plot_impacts
+from tridentjax.figures.overlays import Overlay, load_overlay
+from tridentjax.figures.style import label, pyplot
+from tridentjax.inference.build import make_model
+from tridentjax.inference.limits.impacts import impacts
+from tridentjax.inference.limits.rays import Plane
+from tridentjax.inference.limits.region import Region, find_region, make_plane
+from tridentjax.inference.limits.statistics import STATISTICS
+from tridentjax.inference.model import Model, expand_model
+from tridentjax.runs.config import physics_hash, resolved
+from tridentjax.runs.contour_files import Row, make_rows, open_ends, write_csv, write_hepdata
+from tridentjax.runs.folder import provenance, run_folder, write_json, write_yaml
+from tridentjax.schema.run import ContourSpec, RunSpec, SamplerSpec
+
+_FILES = ("run.yaml", "run.resolved.yaml", "contour.csv", "submission.yaml", "summary.json")
+
+
+def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[dict[str, Any], str]:
+    """Find the contours of a config, write them into `folder`, and return the summary as data and as text.
+
+    Raises
+    ------
+    InputError : no contour block, parameters or statistics that do not fit, bad overlays, an occupied folder.
+    """
+    started = time.monotonic()
+    if spec.contour is None:
+        raise InputError([f"config {spec.name} has no block `contour`; add contour: {{x: NAME, y: NAME}}"])
+    if spec.output.figures:
+        pyplot()  # a missing matplotlib is said before the run, not after it
+    models = _models(spec, spec.contour)
+    planes = {id(model): make_plane(model, spec.contour) for model in models}
+    plane = planes[id(models[0])]
+    overlays = _overlays(spec, spec.contour, plane, config.parent)
+    run_folder(folder, force=force, resumable=False)
+    regions: list[Region] = []
+    for key in spec.contour.statistics:
+        for model in models:
+            if key == "gaussian" and len(model.chains) > 1:
+                continue  # a statement about one experiment; drawn for each below
+            _say(f"{key}: {', '.join(model.experiments)}, {spec.contour.points} rays")
+            regions.append(find_region(model, planes[id(model)], key, spec.contour))
+        if key == "gaussian" and len(models[0].chains) > 1:
+            for name in spec.experiments:
+                single = _build(spec, [name])
+                _say(f"gaussian: {name}, {spec.contour.points} rays")
+                regions.append(find_region(single, make_plane(single, spec.contour), key, spec.contour))
+    if force:
+        for path in [*(folder / name for name in _FILES), *folder.glob("contour_*.yaml")]:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(folder / "figures", ignore_errors=True)
+    return _write(spec, spec.contour, folder, config, regions, overlays, started)
+
+
+def _models(spec: RunSpec, contour: ContourSpec) -> list[Model]:
+    """One model of all experiments, or one of each."""
+    if contour.combine:
+        return [_build(spec, spec.experiments)]
+    return [_build(spec, [name]) for name in spec.experiments]
+
+
+def _build(spec: RunSpec, experiments: list[str]) -> Model:
+    return make_model(spec.model_copy(update={"experiments": experiments, "sampler": SamplerSpec()}))
+
+
+def _overlays(spec: RunSpec, contour: ContourSpec, plane: Plane, folder: Path) -> list[Overlay]:
+    found: list[Overlay] = []
+    faults: list[str] = []
+    units = (spec.params[contour.x].unit, spec.params[contour.y].unit)
+    for overlay in contour.overlays:
+        try:
+            found.append(load_overlay(overlay, units, _limits(plane), folder))
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def _limits(plane: Plane) -> tuple[tuple[float, float], tuple[float, float]]:
+    ranges = [(plane.priors[name].low, plane.priors[name].high) for name in (plane.x, plane.y)]
+    return ranges[0], ranges[1]
+
+
+def _write(
+    spec: RunSpec,
+    contour: ContourSpec,
+    folder: Path,
+    config: Path,
+    regions: list[Region],
+    overlays: list[Overlay],
+    started: float,
+) -> tuple[dict[str, Any], str]:
+    names = (contour.x, contour.y)
+    units = (spec.params[contour.x].unit, spec.params[contour.y].unit)
+    rows = [row for region in regions for row in make_rows(region)]
+    statements = {(r.statement.key, "+".join(r.experiments)): r.statement.text for r in regions}
+    title = spec.title or spec.name
+    settings = resolved(spec)
+    shutil.copyfile(config, folder / "run.yaml")
+    write_yaml(
+        folder / "run.resolved.yaml",
+        settings | {"hash": physics_hash(settings, "contour"), "provenance": provenance()},
+    )
+    kinds = {c.experiment.name: c.experiment.measurement.kind for r in regions for c in r.model.chains}
+    header = [f"title: {title}", *(f"experiment: {name} ({kind})" for name, kind in kinds.items())]
+    header += [f"statistic {key} ({experiments}): {text}" for (key, experiments), text in statements.items()]
+    if regions[0].model.auxiliary is not None:
+        header.append(f"with an auxiliary term, belle2: {LABEL}")
+    header += [f"fixed: {name} = {x:g}" for name, x in regions[0].plane.fixed.items()]
+    write_csv(folder / "contour.csv", rows, names, units, header)
+    files = ["contour.csv", *write_hepdata(folder, rows, names, units, statements, title)]
+    if spec.output.figures:
+        files += _draw(spec, contour, folder, regions, rows, overlays, kinds)
+    found = [_summary(region, rows) for region in regions]
+    projections = [name for name, kind in kinds.items() if kind == "projection"]
+    content = {
+        "config": spec.name,
+        "hash": physics_hash(settings, "contour"),
+        "confidence_level": contour.confidence_level,
+        "statistic": contour.statistics[0] if len(contour.statistics) == 1 else list(contour.statistics),
+        "parameters": {"x": contour.x, "y": contour.y, "units": list(units), "fixed": regions[0].plane.fixed},
+        "regions": found,
+        "projections": projections,
+        "auxiliary": None if regions[0].model.auxiliary is None else f"belle2: {LABEL}",
+        "seconds": time.monotonic() - started,
+        "files": [str(folder / name) for name in [*files, "run.yaml", "run.resolved.yaml", "summary.json"]],
+    }
+    write_json(folder / "summary.json", content)
+    lines = [line for region in found for line in _lines(region)]
+    if projections:
+        lines.append(f"projections, not data: {', '.join(projections)}")
+    if content["auxiliary"]:
+        lines.append(f"with an auxiliary term, {content['auxiliary']}, in every statistic but gaussian")
+    return content, "\n".join([*lines, f"{len(rows)} points in {content['seconds']:.1f} s; files in {folder}"])
+
+
+def _draw(
+    spec: RunSpec,
+    contour: ContourSpec,
+    folder: Path,
+    regions: list[Region],
+    rows: list[Row],
+    overlays: list[Overlay],
+    kinds: dict[str, str],
+) -> list[str]:
+    plt = pyplot()
+    names = (contour.x, contour.y)
+    x, y = (label(spec.params[n].latex or n.replace("_", " "), spec.params[n].unit) for n in names)
+    log = tuple(regions[0].plane.priors[name].kind == "loguniform" for name in names)
+    projected = {name for name, kind in kinds.items() if kind == "projection"}
+    legend = {
+        (r.statement.key, "+".join(r.experiments)): f"{_titles(r, projected)}\n{r.statement.text}" for r in regions
+    }
+    axes = plot_contours(
+        rows,
+        (x, y),
+        legend,
+        log=(log[0], log[1]),
+        overlays=overlays,
+        title=spec.title,
+        limits=_limits(regions[0].plane),
+    )
+    figures: dict[str, Any] = {"contour": axes.get_figure(root=True)}
+    for region in regions:
+        if (drawn := _draw_impacts(region, contour)) is not None:
+            figures[f"impacts_{'_'.join(region.experiments)}"] = drawn
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+        plt.close(figure)
+    return [f"figures/{name}.png" for name in figures]
+
+
+def _draw_impacts(region: Region, contour: ContourSpec) -> Any:
+    """Pulls and impacts of all nuisances at the boundary on the middle ray of a profile-likelihood region."""
+    middle = [ray for ray in region.rays if ray.boundaries]
+    if region.statement.key != "profile" or not middle or not region.model.profiled:
+        return None
+    boundary = middle[len(middle) // 2].boundaries[-1]
+    threshold = float(chi2.ppf(contour.confidence_level, contour.parameters_of_interest))
+    found = impacts(expand_model(region.model), region.plane, boundary, threshold, region.statement.best)
+    point = {name: float(x) for name, x in region.point(boundary).items()}
+    place = f"boundary at {region.plane.x} = {point[region.plane.x]:.3g}"
+    title = f"{' + '.join(region.experiments)}, {place}; {region.statement.text}"
+    return plot_impacts(found, region.plane.y if region.plane.origin is None else "radius", title)
+
+
+def _titles(region: Region, projected: set[str]) -> str:
+    chains = region.model.chains
+    return " + ".join(c.experiment.title + (" (projection)" if c.experiment.name in projected else "") for c in chains)
+
+
+def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
+    experiments = "+".join(region.experiments)
+    own = [row for row in rows if (row.statistic, row.experiments) == (region.statement.key, experiments)]
+    content: dict[str, Any] = {
+        "statistic": region.statement.key,
+        "definition": STATISTICS[region.statement.key],
+        "statement": region.statement.text,
+        "experiments": list(region.experiments),
+        "points": len(own),
+        "open": open_ends(region),
+    }
+    if own:
+        gaps = [
+            abs(row.y_excluded - row.y_allowed) / abs(row.y) for row in own if row.status != "no solution" and row.y
+        ]
+        content["widest_bracket"] = max(gaps, default=None)
+        content["ends_of_the_theory"] = sum(row.status == "no solution" for row in own)
+    if (region.plane.x, region.plane.y) == ("mass", "g") and own and all(row.excluded == "above" for row in own):
+        content |= _limits_of_zprime(own)
+    return content
+
+
+def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
+    """Contact limit m/g' at the largest mass against the high-energy formula, and the plateau at small masses.
+
+    The formula R = [1 + (1 + 4 s2 + 2 v^2 g'^2/m^2)^2]/[1 + (1 + 4 s2)^2] has no muon mass.
+    """
+    heavy, light = max(rows, key=lambda row: row.x), min(rows, key=lambda row: row.x)
+    vector = 1.0 + 4.0 * SIN2_THETA_W
+    R = heavy.rate_ratios[0]
+    plateau = {"plateau": {"mass": light.x, "coupling": light.y}}
+    if R <= 1.0:  # the boundary is one of interference
+        return plateau
+    shift = np.sqrt(R * (1.0 + vector**2) - 1.0) - vector
+    formula = float(np.sqrt(np.sqrt(2.0) / G_F / shift))
+    reached = heavy.x / heavy.y
+    return plateau | {
+        "contact_limit": {
+            "mass": heavy.x,
+            "mass_over_coupling": reached,
+            "high_energy_formula": formula,
+            "muon_mass_correction": reached / formula - 1.0,
+            "rate_ratio": R,
+        },
+    }
+
+
+def _lines(region: dict[str, Any]) -> list[str]:
+    lines = [f"{' + '.join(region['experiments'])}: {region['statement']}", f"  {region['points']} boundary points"]
+    if region.get("widest_bracket") is not None:
+        lines[-1] += f", relative width of brackets up to {region['widest_bracket']:.1e}"
+    if region.get("ends_of_the_theory"):
+        lines[-1] += f"; {region['ends_of_the_theory']} are where the theory has no solution, not where data exclude it"
+    ends = region["open"]
+    lines.append(
+        f"  of {ends['rays']} rays, {ends['allowed_at_start']} are allowed at their start and "
+        f"{ends['allowed_at_end']} at their end, where the region goes on outside the range"
+    )
+    if "contact_limit" in region:
+        c = region["contact_limit"]
+        lines.append(
+            f"  contact limit m/g' = {c['mass_over_coupling']:.1f} GeV at {c['mass']:g} GeV = "
+            f"{c['high_energy_formula']:.1f} GeV (high-energy formula) x (1 {c['muon_mass_correction']:+.4f}, "
+            f"muon mass); g' = {region['plateau']['coupling']:.4g} at {1e3 * region['plateau']['mass']:g} MeV"
+        )
+    return lines
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,147 @@
+"""Contours as tables: rows with certified brackets, CSV, and YAML in the layout of HEPData submissions."""
+
+import csv
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from tridentjax.inference.limits.rays import Plane, tracks
+from tridentjax.inference.limits.region import Region
+from tridentjax.runs.folder import write_text, write_yaml
+
+
+class Row(NamedTuple):
+    """One point of a boundary, with a point that is allowed and one that is excluded on its two sides.
+
+    `line` numbers connected pieces; `excluded` says on which side of the ray the region ends ('above' is larger
+    y, or farther from the origin of the rays); `status` is 'bracketed', 'toys' (brackets of two standard errors)
+    or 'no solution' (the theory ends there).
+    """
+
+    statistic: str
+    experiments: str
+    line: int
+    x: float
+    y: float
+    x_allowed: float
+    y_allowed: float
+    x_excluded: float
+    y_excluded: float
+    excluded: str
+    status: str
+    rate_ratios: tuple[float, ...]
+
+
+def make_rows(region: Region) -> list[Row]:
+    """All boundaries of a region, line by line, with the rate ratios at nominal nuisances."""
+    plane, names, key = region.plane, "+".join(region.experiments), region.statement.key
+    lines = tracks(region.rays, plane.origin is not None)
+    found = [(number, boundary) for number, line in enumerate(lines) for boundary in line]
+    if not found:
+        return []
+    at, allowed, excluded = (
+        _points(plane, [boundary.position for _, boundary in found], [getattr(boundary, end) for _, boundary in found])
+        for end in ("t", "t_allowed", "t_excluded")
+    )
+    responses = region.model.responses({})
+    ratios = np.asarray(jax.jit(jax.vmap(lambda point: region.model.rate_ratios(point, responses)))(at))
+    x_y = np.stack(
+        [np.asarray(point[name]) for point in (at, allowed, excluded) for name in (plane.x, plane.y)], axis=1
+    )
+    rows = []
+    for (number, boundary), numbers, R in zip(found, x_y, ratios, strict=True):
+        certified = "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
+        status, side = "toys" if key == "cls_toys" else certified, "above" if boundary.above else "below"
+        x, y, x_in, y_in, x_out, y_out = map(float, numbers)
+        rows.append(Row(key, names, number, x, y, x_in, y_in, x_out, y_out, side, status, tuple(map(float, R))))
+    return rows
+
+
+def _points(plane: Plane, position: list[float], t: list[float]) -> dict[str, Float[Array, " boundary"]]:
+    """Physical parameters at many places, the fixed ones repeated."""
+    points = plane.point(jnp.asarray(position), jnp.asarray(t))
+    return {name: jnp.broadcast_to(value, (len(t),)) for name, value in points.items()}
+
+
+def open_ends(region: Region) -> dict[str, Any]:
+    """How many rays are allowed up to their ends, where the region goes on outside the ranges."""
+    low, high = (sum(getattr(ray, f"open_{end}") for ray in region.rays) for end in ("low", "high"))
+    return {"rays": len(region.rays), "allowed_at_start": low, "allowed_at_end": high}
+
+
+def write_csv(path: Path, rows: list[Row], names: tuple[str, str], units: tuple[str, str], header: list[str]) -> None:
+    """Write rows as CSV under a `# key: value` header; columns are named after the parameters."""
+    stream = StringIO()
+    for line in header:
+        stream.write(f"# {line}\n")
+    for name, unit in zip(names, units, strict=True):
+        stream.write(f"# unit of {name}: {unit}\n")
+    writer = csv.writer(stream, lineterminator="\n")
+    x, y = names
+    columns = [x, y, f"{x}_allowed", f"{y}_allowed", f"{x}_excluded", f"{y}_excluded"]
+    writer.writerow(["statistic", "experiments", "line", *columns, "excluded", "status", "rate_ratios"])
+    for row in rows:
+        numbers = [repr(getattr(row, f"{axis}{end}")) for end in ("", "_allowed", "_excluded") for axis in "xy"]
+        ratios = " ".join(f"{R:.8g}" for R in row.rate_ratios)
+        writer.writerow([row.statistic, row.experiments, row.line, *numbers, row.excluded, row.status, ratios])
+    write_text(path, stream.getvalue())
+
+
+def write_hepdata(
+    folder: Path,
+    rows: list[Row],
+    names: tuple[str, str],
+    units: tuple[str, str],
+    statements: dict[tuple[str, str], str],
+    title: str,
+) -> list[str]:
+    """Write `submission.yaml` and one table for each statistic and set of experiments; the file names."""
+    documents: list[dict[str, Any]] = [{"comment": f"{title}. Computed with tridentjax; not data of an experiment."}]
+    files = []
+    for (statistic, experiments), statement in statements.items():
+        own = [row for row in rows if (row.statistic, row.experiments) == (statistic, experiments)]
+        name = f"contour_{statistic}_{experiments.replace('+', '_')}.yaml"
+        shown = [None if unit == "1" else unit for unit in units]
+        x_header, y_header = (
+            {"name": n} | ({} if unit is None else {"units": unit}) for n, unit in zip(names, shown, strict=True)
+        )
+        qualifiers = [
+            {"name": "statistic", "value": statement},
+            {"name": "experiments", "value": experiments},
+        ]
+        values = [
+            {
+                "value": row.y,
+                "errors": [
+                    {
+                        "label": "bracket",
+                        "asymerror": {
+                            "plus": max(row.y_allowed, row.y_excluded) - row.y,
+                            "minus": min(row.y_allowed, row.y_excluded) - row.y,
+                        },
+                    }
+                ],
+            }
+            for row in own
+        ]
+        table = {
+            "independent_variables": [{"header": x_header, "values": [{"value": row.x} for row in own]}],
+            "dependent_variables": [{"header": y_header, "qualifiers": qualifiers, "values": values}],
+        }
+        write_yaml(folder / name, table)
+        documents.append(
+            {
+                "name": f"{statistic} {experiments}",
+                "description": statement,
+                "keywords": [{"name": "observables", "values": ["CLS" if "cls" in statistic else "R"]}],
+                "data_file": name,
+            }
+        )
+        files.append(name)
+    write_yaml(folder / "submission.yaml", *documents)
+    return [*files, "submission.yaml"]

@@ -1,0 +1,214 @@
+"""A sampling run from config to run folder: checkpointed draws, NetCDF, summary, figures."""
+
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tridentjax.experiment.belle2 import LABEL
+from tridentjax.faults import InputError, require
+from tridentjax.inference.build import make_model
+from tridentjax.inference.checks.predictive import describe, replicate
+from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
+from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
+from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
+from tridentjax.runs.config import physics_hash, require_same_run, resolved
+from tridentjax.runs.folder import provenance, run_folder, save_posterior, write_json, write_yaml
+from tridentjax.runs.sample_figures import draw_figures, has_corner_plot
+from tridentjax.schema.run import RunSpec
+
+logger = logging.getLogger("tridentjax")
+
+_PRIOR_DOMINATED = 0.25  # [bit]
+_FILES = ("run.yaml", "run.resolved.yaml", "checkpoint.npz", "posterior.nc", "summary.json", "log.txt")
+
+
+def dry_run_report(spec: RunSpec) -> tuple[dict[str, Any], str]:
+    """Parameters of a run and one log-likelihood, at the prior median or the config's start values."""
+    model = make_model(spec)
+    values, _ = model.parameters(jnp.zeros(len(model.names)))
+    values |= {name: jnp.asarray(p.start) for name, p in spec.params.items() if p.start is not None}
+    log_likelihood = float(model.log_likelihood(values))
+    fixed = {name: p.value for name, p in spec.params.items() if p.value is not None}
+    content = {
+        "config": spec.name,
+        "parameters": {name: float(values[name]) for name in model.names},
+        "fixed": fixed,
+        "derived": {name: float(x) for name, x in model.derived(values).items()},
+        "experiments": list(model.experiments),
+        "log_likelihood": log_likelihood,
+    }
+    lines = [f"{name:32} {float(values[name]):.6g} [{model.units[name]}]" for name in model.names]
+    lines += [f"{name:32} {value} (fixed)" for name, value in fixed.items()]
+    derived = {name: float(x) for name, x in model.derived(values).items()}
+    lines += [f"{name:32} {x:.6g} [{model.units[name]}] (derived)" for name, x in derived.items()]
+    return content, "\n".join([*lines, f"log-likelihood = {log_likelihood:.6f}"])
+
+
+def sample_run(
+    spec: RunSpec, folder: Path, *, resume: bool, force: bool, config: Path, dask: str | None = None
+) -> tuple[dict[str, Any], str]:
+    """Run NUTS into `folder` and return the summary as data and as text.
+
+    `dask` is the scheduler that the sets of chains are given to, or 'local'.
+
+    Raises
+    ------
+    InputError : bad config, occupied or unwritable folder, a checkpoint of another run, or a scheduler that does not
+        answer.
+    """
+    started = time.monotonic()
+    if spec.sampler.sets > 1 and dask is None:
+        raise InputError([f"sampler.sets = {spec.sampler.sets} needs a cluster: add --dask SCHEDULER, or --dask local"])
+    _require_writers(spec)
+    run_folder(folder, resume=resume, force=force)
+    settings = resolved(spec)
+    identity = physics_hash(settings)
+    if resume:
+        require_same_run(folder, settings, "sampler")
+    _say(folder, f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
+    model = make_model(spec)
+    if force:
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "figures", ignore_errors=True)
+        shutil.rmtree(folder / "sets", ignore_errors=True)
+    if not resume:
+        shutil.copyfile(config, folder / "run.yaml")
+        write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
+    _say(folder, f"model ready after {time.monotonic() - started:.1f} s; sampling {len(model.names)} parameters")
+    if undefined := count_undefined(model):
+        _say(folder, f"{undefined} of {PRIOR_DRAWS} prior draws have no solution in the theory (NaN) and are excluded")
+
+    def report(progress: Progress) -> None:
+        _say(folder, str(progress))
+
+    if dask is not None:
+        from tridentjax.runs.sample_sets import sample_sets
+
+        posterior = sample_sets(spec, folder, identity, dask, lambda line: _say(folder, line))
+    else:
+        posterior = _sample_here(model, spec, folder, identity, resume)
+    summary = _write_results(spec, folder, model, posterior, settings, identity)
+    summary["undefined_prior_draws"] = {"count": undefined, "of": PRIOR_DRAWS}
+    summary["seconds"] = time.monotonic() - started
+    write_json(folder / "summary.json", summary)
+    _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
+    return summary, _text(summary, folder)
+
+
+def _require_writers(spec: RunSpec) -> None:
+    """What writes the results, before the draws are made."""
+    require("posterior.nc", "h5netcdf", "h5py", remedy="reinstall tridentjax with its dependencies")
+    if spec.output.figures:
+        kinds = [p.prior.dist for p in spec.params.values() if p.prior is not None]
+        packages = ("matplotlib", "corner") if has_corner_plot(kinds) else ("matplotlib",)
+        require("figures of a posterior", *packages, remedy="install the extra `viz` or set output.figures=false")
+
+
+def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resume: bool) -> Posterior:
+    def report(progress: Progress) -> None:
+        _say(folder, str(progress))
+
+    checkpoint = folder / "checkpoint.npz"
+    if resume and not checkpoint.is_file():
+        _say(folder, "no block was finished before the interruption; starting from the beginning")
+    return sample_posterior(
+        model,
+        spec.sampler,
+        checkpoint=checkpoint,
+        resume=resume and checkpoint.is_file(),
+        identity=identity,
+        report=report,
+    )
+
+
+def _gain(posterior: Posterior, name: str) -> dict[str, float]:
+    return information_gain(posterior.prior_quantiles[name], bulk_ess(posterior.parameters[name]))
+
+
+def _say(folder: Path, message: str) -> None:
+    """Progress: one line on standard error and in the log of the run."""
+    print(message, file=sys.stderr, flush=True)
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(message + "\n")
+
+
+def _write_results(
+    spec: RunSpec, folder: Path, model: Model, posterior: Posterior, settings: dict[str, Any], identity: str
+) -> dict[str, Any]:
+    attributes = {
+        "inference_library": "tridentjax",
+        "config": spec.name,
+        "config_hash": identity,
+        "seed": spec.sampler.seed,
+        **{key: str(value) for key, value in provenance().items()},
+    }
+    ratios = {f"rate_ratio_{name}": values for name, values in posterior.rate_ratios.items()}
+    statistics = {name: x for name, x in posterior.statistics.items() if name != "potential_energy"}
+    groups = {
+        "posterior": posterior.parameters,
+        "sample_stats": statistics | {"lp": -posterior.statistics["potential_energy"]},
+        "log_likelihood": {"total": posterior.log_likelihood},
+        "posterior_predictive": ratios,
+        "derived": posterior.derived,
+        "observed_data": {c.experiment.name: np.asarray(c.experiment.measurement.value) for c in model.chains},
+    }
+    save_posterior(folder / "posterior.nc", groups, model.units, attributes)
+    files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "log.txt"]
+    files += ["checkpoint.npz"] if (folder / "checkpoint.npz").is_file() else []
+    gains = {name: _gain(posterior, name) for name in model.names}
+    replicated = replicate(model, posterior.rate_ratios, posterior.parameters, spec.sampler.seed)
+    if spec.output.figures:
+        files += draw_figures(folder, model, posterior, gains, replicated)
+    return {
+        "config": spec.name,
+        "hash": identity,
+        "seed": spec.sampler.seed,
+        "converged": posterior.converged,
+        "draws": int(posterior.z.shape[0] * posterior.z.shape[1]),
+        "divergences": posterior.divergences,
+        "parameters": {
+            name: summarise(x) | {"unit": model.units[name], "information_gain": gains[name]}
+            for name, x in posterior.parameters.items()
+        },
+        "derived": {name: summarise(x) | {"unit": model.units[name]} for name, x in posterior.derived.items()},
+        "prior_dominated": all(gains[name]["bits"] < _PRIOR_DOMINATED for name in model.priors),
+        "auxiliary": None if model.auxiliary is None else f"belle2: {LABEL}",
+        "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
+        "posterior_predictive": describe(replicated),
+        "files": [str(folder / name) for name in files],
+    }
+
+
+def _text(summary: dict[str, Any], folder: Path) -> str:
+    lines = [f"{'parameter':30} {'median':>11} {'16 %':>11} {'84 %':>11} {'R-hat':>7} {'ESS':>6} {'gain [bit]':>14}"]
+    rows = summary["parameters"] | summary["derived"]
+    rows |= {f"rate ratio {name}": x for name, x in summary["rate_ratios"].items()}
+    for name, s in rows.items():
+        q, gain = s["quantiles"], s.get("information_gain")
+        lines.append(
+            f"{name:30} {q['50%']:11.4g} {q['16%']:11.4g} {q['84%']:11.4g} {s['r_hat']:7.4f} {s['ess_bulk']:6.0f}"
+            + (f" {gain['bits']:7.3f}({gain['error']:.3f})" if gain else "")
+        )
+    lines.append(
+        f"{summary['draws']} draws, {summary['divergences']} divergences, "
+        f"{'converged' if summary['converged'] else 'NOT converged'}; files in {folder}"
+    )
+    for name, x in summary["posterior_predictive"].items():
+        kind = "" if x["kind"] == "measurement" else " (projection, not data)"
+        lines.append(f"posterior predictive p-value of {name}{kind}: {x['p_value']:.3g}")
+    lines.append("gain: information from prior to posterior of each marginal, D(posterior || prior)")
+    if summary["auxiliary"]:
+        lines.append(f"with an auxiliary term, {summary['auxiliary']}")
+    if summary["prior_dominated"]:
+        lines.append(
+            f"PRIOR-DOMINATED: the data move no parameter of the theory by {_PRIOR_DOMINATED} bit; "
+            "these intervals are those of the prior, not a measurement."
+        )
+    return "\n".join(lines)

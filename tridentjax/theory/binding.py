@@ -1,0 +1,180 @@
+"""Input of a named theory: everything that is wrong with it at once, then numbers and choices apart.
+
+Choices (words, such as `scheme`) are bound to the function, so that only numbers travel through the chain.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from tridentjax._types import Scalar
+from tridentjax.currents import Channel, LeptonCurrent
+from tridentjax.faults import InputError, unknown
+from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
+from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
+from tridentjax.theory.wcxf import load_wcxf
+
+
+class Range(NamedTuple):
+    """Values that a parameter with a prior can take."""
+
+    low: float
+    high: float
+
+
+class BoundTheory(NamedTuple):
+    """A theory with its choices made: a function of numbers, and the numbers that were given."""
+
+    function: TheoryFunction
+    values: dict[str, Float[Array, "*tower"]]
+    choices: dict[str, Any]
+    theory: Theory
+    notes: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Numbers and choices as plain data."""
+        return {name: np.asarray(x).tolist() for name, x in self.values.items()} | self.choices
+
+    @property
+    def electroweak(self) -> dict[str, Float[Array, "*tower"]]:
+        """Parameters of the Standard-Model part."""
+        return {name: x for name, x in self.values.items() if name in ELECTROWEAK}
+
+    def described(self) -> tuple[dict[str, float], list[str]]:
+        """Derived quantities at the given numbers, as data and as lines to print."""
+        found = {name: float(x) for name, x in self.derive(self.values).items()}
+        items = self.theory.derived
+        units = {name: "" if item.unit == "1" else f" {item.unit}" for name, item in items.items()}
+        return found, [f"{name} = {x:.6g}{units[name]} ({items[name].meaning})" for name, x in found.items()]
+
+    def derive(self, values: Parameters) -> dict[str, Scalar]:
+        """Derived quantities at given numbers; differentiable where they are."""
+        return {name: item.function({**self.choices, **values}) for name, item in self.theory.derived.items()}
+
+
+def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") -> list[str]:
+    """Faults of a theory name with its numbers, choices and ranges (of parameters that have a prior).
+
+    `wcxf` among the parameters is the path of a file with Wilson coefficients.
+    """
+    try:
+        theory = find_theory(name, place)
+        given, _ = _with_file(name, given, place)
+    except InputError as error:
+        return list(error.faults)
+    allowed = (*theory.parameters, *theory.choices, *ELECTROWEAK)
+    faults = [_misnamed(name, theory, key, allowed, place) for key in given if key not in allowed]
+    if not any(need <= set(given) for need in theory.required):
+        needs = " or ".join("(" + ", ".join(sorted(need)) + ")" for need in theory.required[:3])
+        needs += " or the like" if len(theory.required) > 3 else ""
+        faults.append(f"{place}: theory {name} needs {needs}; received ({', '.join(given) or 'nothing'})")
+    sound = {}
+    for key, value in given.items():
+        if key in theory.choices:
+            found = _choice_faults(key, value, theory.choices[key], place)
+        elif key in allowed:
+            found = _number_faults(key, value, (*theory.positive, "sin2_theta_w"), place)
+            if not isinstance(value, Range) and np.size(value) > 1 and key not in theory.several:
+                found.append(f"{place}: {key} = {value}; allowed: one number")
+        else:
+            continue
+        faults += found
+        if not found or key not in theory.choices:
+            sound[key] = np.nan if found else value  # its name still counts
+    if theory.faults is not None:
+        for corner in _corners(sound):
+            faults += [f"{place}: {fault}" for fault in theory.faults(own_parameters(theory, corner))]
+    return list(dict.fromkeys(faults))
+
+
+def _misnamed(name: str, theory: Theory, key: str, allowed: tuple[str, ...], place: str) -> str:
+    explained = theory.misnamed(key, place) if theory.misnamed else None
+    return explained or unknown(f"parameter of theory {name}", key, allowed, place)
+
+
+def _with_file(name: str, given: Mapping[str, Any], place: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Parameters with those of a WCxf file among them, and what to know about the file."""
+    own = {key: x for key, x in given.items() if key != "wcxf"}
+    if "wcxf" not in given:
+        return own, ()
+    file = load_wcxf(str(given["wcxf"]))
+    faults = [f"{place}: {key} is given here and in {given['wcxf']}" for key in own if key in file.parameters]
+    if file.theory != name:
+        faults.append(f"{place}: {given['wcxf']} is for theory {file.theory}; received {name}")
+    if faults:
+        raise InputError(faults)
+    notes = [f"{given['wcxf']}: coefficients at {file.scale:g} GeV, used as they are (no running)"]
+    if file.ignored:
+        notes.append(f"ignored, no part of nu nu l l at tree level: {', '.join(file.ignored)}")
+    return own | file.parameters, tuple(notes)
+
+
+def _choice_faults(key: str, value: Any, options: tuple[Any, ...], place: str) -> list[str]:
+    if any(value is option or (isinstance(value, str) and value == option) for option in options):
+        return []
+    return [f"{place}: {key} = {_word(value)}; allowed: {', '.join(map(_word, options))}"]
+
+
+def _number_faults(key: str, value: Any, positive: tuple[str, ...], place: str) -> list[str]:
+    if isinstance(value, str | bool):
+        return [f"{place}: {key} = {_word(value)}; allowed: a finite number"]
+    numbers = np.ravel(np.asarray(value, dtype=float))
+    shown = f"{value.low} (lower end of its prior)" if isinstance(value, Range) else f"{value}"
+    if not np.isfinite(numbers).all() or not numbers.size:
+        return [] if isinstance(value, Range) else [f"{place}: {key} = {shown}; allowed: a finite number"]
+    if key == "one_loop" and not ((numbers >= 0.0) & (numbers <= 1.0)).all():
+        return [f"{place}: one_loop = {shown}; allowed: 0 (tree level) to 1 (one loop)"]
+    if key in positive and not (numbers > 0.0).all():
+        return [f"{place}: {key} = {shown}; allowed: positive"]
+    return []
+
+
+def _corners(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Numbers to check where there are ranges: every lower end, then the same with the largest scale."""
+    lowest = {key: x.low if isinstance(x, Range) else x for key, x in given.items()}
+    scale = given.get("Lambda_IR")
+    return [lowest, {**lowest, "Lambda_IR": scale.high}] if isinstance(scale, Range) else [lowest]
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def bind_theory(name: str, given: Mapping[str, Any], place: str = "theory") -> BoundTheory:
+    """A named theory with numbers and choices checked; a choice that is not given takes its default.
+
+    Parameters that have a `Range` are checked, and left to the caller.
+
+    Raises
+    ------
+    InputError : unknown theory, parameter or choice, missing or unphysical value; all at once.
+    """
+    if faults := theory_faults(name, given, place):
+        raise InputError(faults)
+    theory = find_theory(name, place)
+    given, notes = _with_file(name, given, place)
+    choices = {key: given.get(key, options[0]) for key, options in theory.choices.items()}
+    numbers = {key: x for key, x in given.items() if key not in choices and not isinstance(x, Range)}
+    values = {key: jnp.asarray(x, dtype=float) for key, x in numbers.items()}
+    return BoundTheory(_with_choices(theory.function, choices), values, choices, theory, notes)
+
+
+def choose(name: str, choices: Mapping[str, Any]) -> BoundTheory:
+    """The functions of a named theory with its choices made, without numbers: what another process has to rebuild."""
+    theory = find_theory(name)
+    return BoundTheory(_with_choices(theory.function, dict(choices)), {}, dict(choices), theory)
+
+
+def _with_choices(function: TheoryFunction, choices: dict[str, Any]) -> TheoryFunction:
+    if not choices:
+        return function
+
+    def bound(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
+        return function({**choices, **parameters}, channel, K2)
+
+    bound.__name__ = function.__name__  # files and run folders record it
+    return bound
