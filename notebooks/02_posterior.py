@@ -28,7 +28,9 @@ tj.enable_x64()
 import jax
 import jax.numpy as jnp
 
-from tridentjax.figures.style import label, plot_joint, plot_marginals, plot_rate_ratios
+from tridentjax.figures.goodness import plot_rate_ratios
+from tridentjax.figures.posterior import plot_joint, plot_marginals
+from tridentjax.figures.style import label
 from tridentjax.inference.build import make_model
 from tridentjax.inference.diagnostics import summarise
 from tridentjax.inference.grid_posterior import grid_posterior

@@ -37,8 +37,8 @@ from tridentjax.inference.build import make_model
 from tridentjax.inference.limits.belle2_reach import expected_reach
 from tridentjax.inference.limits.region import find_region, make_plane
 from tridentjax.inference.limits.required_accuracy import projection_model, required_accuracy
+from tridentjax.inference.limits.rows import make_rows
 from tridentjax.runs.config import load_config
-from tridentjax.runs.contour_files import make_rows
 from tridentjax.theory.muon_moment import historical_band
 
 print("tridentjax", tj.__version__)

@@ -9,10 +9,10 @@ import numpy as np
 
 from tridentjax.currents import Channel
 from tridentjax.nucleus.regimes import Q2_scale
-from tridentjax.process.cross_section import differential_cross_section
 from tridentjax.process.kernel import density_at_energy
 from tridentjax.process.leptonic_table import load_leptonic_table
 from tridentjax.process.phase_space import DIMENSION, map_unit_cube
+from tridentjax.process.weighted_points import differential_cross_section
 from tridentjax.quadrature import sobol_rule
 
 DIMUON = Channel("mu", "mu", "mu")

@@ -1,6 +1,6 @@
 """Independent answers for the warped space: explicit towers, diagonalised mass matrices, Bessel propagators.
 
-Nothing here knows the closed forms of `tridentjax.rs.geometry`. Modes come from `tridentjax.rs.kk` (itself tested
+Nothing here knows the closed forms of `tridentjax.theory.rs.geometry`. Modes come from `tridentjax.theory.rs.kk` (itself tested
 against the root equation in mpmath), sums are taken mode by mode and extrapolated in their number.
 """
 

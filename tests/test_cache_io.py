@@ -10,16 +10,9 @@ import pytest
 from tridentjax import InputError
 from tridentjax import cache as cache_module
 from tridentjax.cache import cache_folder, cached_arrays, save_arrays
-from tridentjax.files import read_yaml
-from tridentjax.runs.folder import (
-    load_posterior,
-    provenance,
-    run_folder,
-    save_posterior,
-    write_json,
-    write_text,
-    write_yaml,
-)
+from tridentjax.files import read_yaml, write_json, write_text, write_yaml
+from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.posterior_file import load_posterior, save_posterior
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ from tridentjax import InputError
 from tridentjax.inference.build import make_model
 from tridentjax.inference.checks.agreement import across_seeds, against_grid, equal_lengths
 from tridentjax.inference.checks.calibration import calibrate
-from tridentjax.inference.checks.simulate import throw_truths, with_data
+from tridentjax.inference.checks.simulate import throw_truths
 from tridentjax.inference.checks.uniformity import chi2_p_value, counts_below, ecdf_band, ecdf_p_value
 from tridentjax.inference.coordinates import Edge, Prior
+from tridentjax.inference.data import with_data
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import expand_model
 from tridentjax.inference.posterior import sample_posterior

@@ -16,8 +16,9 @@ from tridentjax.cli import app as cli
 from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
 from tridentjax.files import read_yaml
-from tridentjax.process.model_spread import summed, target_regimes
-from tridentjax.runs.folder import load_posterior
+from tridentjax.nucleus.regimes import target_regimes
+from tridentjax.process.model_spread import summed
+from tridentjax.runs.posterior_file import load_posterior
 
 TINY = [
     "--set", "nuisances=false", "--set", "output.figures=false", "--set", "sampler.chains=2", "--set",
@@ -55,7 +56,7 @@ def faults(*arguments):
 
 
 def process(*arguments):
-    command = [sys.executable, "-m", "tridentjax.cli.app", *(str(a) for a in arguments)]
+    command = [sys.executable, "-m", "tridentjax.cli", *(str(a) for a in arguments)]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
@@ -443,7 +444,7 @@ def test_interrupt_has_its_own_exit_code(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tridentjax.cli.commands.listing.sample", interrupt)
+    monkeypatch.setattr("tridentjax.cli.commands.verbs.sample", interrupt)
     result = call("sample", "zprime_ccfr")
     assert result.exit_code == 130 and "--resume" in result.stderr
 

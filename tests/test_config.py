@@ -180,7 +180,7 @@ def test_hash_does_not_depend_on_the_order_of_the_file(tmp_path):
 
 
 def test_resolved_config_is_complete_and_reads_back(tmp_path):
-    from tridentjax.runs.folder import write_yaml
+    from tridentjax.files import write_yaml
 
     spec = load_config(write(tmp_path))
     content = resolved(spec)

@@ -12,8 +12,8 @@ from tridentjax.cli import app as cli
 from tridentjax.cli import options as cli_support
 from tridentjax.figures.contour import plot_contours
 from tridentjax.figures.overlays import Overlay
+from tridentjax.inference.limits.rows import Row
 from tridentjax.runs.config import load_config
-from tridentjax.runs.contour_files import Row
 
 SMALL = ("--set", "contour.points=5", "--set", "contour.samples=24", "--set", "nuisances=false")
 

@@ -11,9 +11,10 @@ from tridentjax.currents import Channel
 from tridentjax.faults import InputError
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.nucleus.regimes import Q2_scale, nucleus_regimes
-from tridentjax.process.cross_section import integrate, map_constants, weigh
+from tridentjax.process.cross_section import integrate
 from tridentjax.process.cuts import NO_CUTS, Cut, CutRequest, Cuts, acceptance, make_cuts
 from tridentjax.process.laboratory import OBSERVABLES, kinematics
+from tridentjax.process.weighted_points import map_constants, weigh
 from tridentjax.quadrature import sobol_rule
 
 MU_E = Channel("mu", "mu", "e")

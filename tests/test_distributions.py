@@ -13,10 +13,11 @@ from tridentjax.experiment.flux import Flux
 from tridentjax.faults import InputError
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
-from tridentjax.process.cross_section import REPLICAS, integrate
+from tridentjax.process.cross_section import integrate
 from tridentjax.process.cuts import CutRequest, make_cuts
 from tridentjax.process.phase_space import DIMENSION
 from tridentjax.process.totals import tabulated_cross_section
+from tridentjax.process.weighted_points import REPLICAS
 from tridentjax.quadrature import sobol_rule
 from tridentjax.rates.distributions import differential_distribution
 from tridentjax.theory.theories import zprime

@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from tridentjax.cli import app as cli
 from tridentjax.cli import options as cli_support
 from tridentjax.faults import InputError
+from tridentjax.inference.data import observed
 from tridentjax.inference.limits.required_accuracy import (
     excluded_coupling,
     required_accuracy,
     statistical_accuracy,
     with_accuracy,
 )
-from tridentjax.inference.profile import observed, profile
+from tridentjax.inference.profile import profile
 
 LEVEL = 0.9
 Z = norm.isf(0.05)

@@ -11,14 +11,8 @@ from scipy import stats
 from tridentjax import InputError, Nuisances, fold, load_experiment, log_likelihood, prepare, rate_ratio
 from tridentjax.experiment.load import load_beams
 from tridentjax.experiment.measurement import with_signal
-from tridentjax.rates.exposure import (
-    channel_rates,
-    complete,
-    expected_events,
-    exposure_factor,
-    lepton_pairs,
-    theory_budget,
-)
+from tridentjax.rates.budget import theory_budget
+from tridentjax.rates.exposure import channel_rates, complete, expected_events, exposure_factor, lepton_pairs
 from tridentjax.theory import theories
 
 OWN = """name: own

@@ -18,11 +18,11 @@ from tridentjax.experiment.load import load_experiment
 from tridentjax.faults import InputError
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.nucleus.regimes import Q2_scale, nucleus_regimes
-from tridentjax.process.cross_section import differential_cross_section
 from tridentjax.process.cuts import NO_CUTS, CutRequest, make_cuts
 from tridentjax.process.kernel import build_kernel, energy_weights
 from tridentjax.process.laboratory import OBSERVABLES, kinematics
 from tridentjax.process.phase_space import map_unit_cube
+from tridentjax.process.weighted_points import differential_cross_section
 from tridentjax.quadrature import Rule, sobol_rule
 from tridentjax.rates.chain import fold_target
 from tridentjax.theory.theories import sm, zprime

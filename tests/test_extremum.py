@@ -14,9 +14,9 @@ from toy_model import SLOPES, toy_model
 from tridentjax import InputError
 from tridentjax.inference.constrained import Allowed, Problem
 from tridentjax.inference.coordinates import Prior
+from tridentjax.inference.data import deviances
 from tridentjax.inference.deviance import make_joint
 from tridentjax.inference.extremum import find_extremum, make_allowed, nearest_boundary, output_names
-from tridentjax.inference.profile import deviances
 
 VALUE, SD = 0.82, 0.28
 C = float(chi2.ppf(0.95, 1))

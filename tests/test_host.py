@@ -22,10 +22,11 @@ from ruamel.yaml import YAML
 
 from tridentjax import InputError, load_experiment
 from tridentjax.constants import G_F, SIN2_THETA_W
+from tridentjax.host import TridentConstraint, TridentInputs, trident_ratio
 from tridentjax.host import constraint as host
-from tridentjax.host.constraint import TridentConstraint, TridentInputs, trident_ratio
-from tridentjax.rates.chain import fold, prepare, rate_ratio
+from tridentjax.rates.chain import fold, prepare
 from tridentjax.rates.packaged_response import read_response, response_columns
+from tridentjax.rates.response import rate_ratio
 from tridentjax.theory.catalogue import find_theory
 
 REFERENCES = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "rs_matching.yaml")

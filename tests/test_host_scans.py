@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tridentjax import InputError
+from tridentjax.host import count_invalid, trident_ratio, trident_ratio_grid, trident_ratio_table
 from tridentjax.host import points as host_points
 from tridentjax.host import ratio as host_ratio
 from tridentjax.host import table as host_table
-from tridentjax.host.constraint import count_invalid, trident_ratio, trident_ratio_grid, trident_ratio_table
 
 RANDOM = np.random.default_rng(20261123)
 SCAN = {

@@ -9,17 +9,9 @@ import pytest
 from fixtures_statistics import analytic_model
 from scipy import stats
 
-from tridentjax.inference.limits.cls import (
-    asimov,
-    expand,
-    expanded_ratios,
-    log_CLs,
-    make_toy_CLs,
-    reference_fit,
-    standard_model,
-    throw,
-)
-from tridentjax.inference.profile import Data, observed, profile
+from tridentjax.inference.data import Data, asimov, observed, standard_model, throw
+from tridentjax.inference.limits.cls import expand, expanded_ratios, log_CLs, make_toy_CLs, reference_fit
+from tridentjax.inference.profile import profile
 
 kept = functools.cache(analytic_model)
 

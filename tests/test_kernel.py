@@ -9,7 +9,7 @@ from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
 from tridentjax.process.cross_section import total_cross_section
 from tridentjax.process.dilepton_integral import leptonic_density
-from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS, build_kernel, energy_weights
+from tridentjax.process.kernel import build_kernel, energy_weights
 from tridentjax.process.leptonic_table import LARGEST_ENERGY, load_leptonic_table
 from tridentjax.process.matrix_element import leptonic_amplitudes, photon_density
 from tridentjax.process.phase_space import (
@@ -21,6 +21,7 @@ from tridentjax.process.phase_space import (
     threshold_energy,
 )
 from tridentjax.quadrature import sobol_rule
+from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 
 MASSES = [1e-3, 0.05, 1.0, 30.0, 1000.0]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tridentjax.runs.folder import load_posterior
+from tridentjax.runs.posterior_file import load_posterior
 
 pytestmark = pytest.mark.slow
 SCAN = ("scan", "zprime_plane", "experiments=[ccfr]", "scan.points=400000", "scan.part=4096", "output.figures=false")
@@ -21,7 +21,7 @@ CHAIN = (
 def command(arguments, folder, *options):
     verb, config, *settings = arguments
     changes = [x for setting in settings for x in ("--set", setting)]
-    return [sys.executable, "-m", "tridentjax.cli.app", verb, config, "--out", str(folder), *changes, *options]
+    return [sys.executable, "-m", "tridentjax.cli", verb, config, "--out", str(folder), *changes, *options]
 
 
 def times_ready(folder):

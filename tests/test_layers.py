@@ -34,10 +34,10 @@ def test_import_does_not_touch_the_precision_of_jax():
 def test_single_precision_is_refused():
     code = """
 import tridentjax
-from tridentjax.cross_section import total_cross_section
+from tridentjax.process.cross_section import total_cross_section
 from tridentjax.currents import Channel
-from tridentjax.leptonic_table import build_leptonic_table, load_leptonic_table
-from tridentjax.targets import nucleon_regime
+from tridentjax.process.leptonic_table import build_leptonic_table, load_leptonic_table
+from tridentjax.nucleus.regimes import nucleon_regime
 channel = Channel("mu", "mu", "mu")
 for function in (
     lambda: total_cross_section(channel, nucleon_regime("proton"), 7.0),

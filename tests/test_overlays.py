@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from tridentjax import InputError
 from tridentjax.constants import MASS_MU
 from tridentjax.figures.overlays import load_overlay
-from tridentjax.schema.run import OverlaySpec
+from tridentjax.schema.contour import OverlaySpec
 from tridentjax.theory.muon_moment import historical_band, magnetic_moment
 
 UNITS, RANGES = ("GeV", "1"), ((1e-3, 1e3), (1e-5, 3.0))

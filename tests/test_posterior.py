@@ -19,13 +19,14 @@ from scipy.optimize import brentq
 
 from tridentjax import InputError
 from tridentjax.cache import save_arrays
+from tridentjax.files import write_yaml
 from tridentjax.inference.build import make_model
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.diagnostics import bulk_ess, r_hat, summarise
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.posterior import _load_checkpoint, _save_checkpoint, sample_posterior
 from tridentjax.runs.config import config_path, load_config, physics_hash, resolved
-from tridentjax.runs.folder import load_posterior, write_yaml
+from tridentjax.runs.posterior_file import load_posterior
 from tridentjax.runs.sample import sample_run
 
 SMALL = (
@@ -375,7 +376,7 @@ def test_resuming_another_config_names_what_differs(tmp_path):
 
 
 COMMAND = [  # model, chains, warm-up and block of test_cli::test_whole_run_with_figures: one compilation serves both
-    sys.executable, "-m", "tridentjax.cli.app", "sample", "zprime_ccfr", "--set", "output.figures=false",
+    sys.executable, "-m", "tridentjax.cli", "sample", "zprime_ccfr", "--set", "output.figures=false",
     "--set", "sampler.chains=2", "--set", "sampler.warmup=50", "--set", "sampler.draws=1500",
     "--set", "sampler.max_draws=1500", "--set", "sampler.block=25", "--set", "sampler.ess=10",
     "--set", "nuisances=false", "--seed", "31", "--out",

@@ -10,7 +10,8 @@ from fixtures_statistics import analytic_model, expanded_model, scipy_deviance
 from scipy.optimize import minimize
 from toy_model import SLOPES, toy_model
 
-from tridentjax.inference.profile import Data, deviances, observed, profile
+from tridentjax.inference.data import Data, deviances, observed
+from tridentjax.inference.profile import profile
 
 POINTS = [(0.0137, 7.9e-4), (0.41, 2.3e-3), (37.0, 0.081)]
 

@@ -11,7 +11,6 @@ from test_matrix_element import ARGON, CASES, EYE, GAMMA, GAMMA5, METRIC, PROTON
 from test_phase_space import target_momentum
 
 from tridentjax.currents import Channel
-from tridentjax.process.cross_section import differential_cross_section
 from tridentjax.process.dilepton_integral import leptonic_density
 from tridentjax.process.laboratory import laboratory_event
 from tridentjax.process.matrix_element import (
@@ -23,6 +22,7 @@ from tridentjax.process.matrix_element import (
     scalar_amplitudes,
 )
 from tridentjax.process.phase_space import DIMENSION, PhaseSpacePoints, lepton_system, m2_max, map_unit_cube, pair_mass2
+from tridentjax.process.weighted_points import differential_cross_section
 from tridentjax.quadrature import sobol_rule
 
 ELECTRONS = (Channel("mu", "e", "e"), 160.0, ARGON)

@@ -19,7 +19,7 @@ from tridentjax.events.source import beam_source
 from tridentjax.faults import InputError
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
-from tridentjax.process.cross_section import has_scalars, integrate, map_constants, total_cross_section, weigh
+from tridentjax.process.cross_section import integrate, total_cross_section
 from tridentjax.process.cuts import CutRequest, make_cuts
 from tridentjax.process.kernel import build_kernel, join_structures
 from tridentjax.process.leptonic_table import load_leptonic_table
@@ -27,10 +27,12 @@ from tridentjax.process.matrix_element import SCALAR_STRUCTURES
 from tridentjax.process.phase_space import DIMENSION
 from tridentjax.process.selection import select
 from tridentjax.process.totals import cross_sections, tabulated_cross_section
+from tridentjax.process.weighted_points import map_constants, weigh
 from tridentjax.quadrature import sobol_rule
-from tridentjax.rates.chain import component_ratios, unselected
+from tridentjax.rates.chain import unselected
 from tridentjax.rates.distributions import differential_distribution
-from tridentjax.theory.theories import contact, sm
+from tridentjax.rates.response import component_ratios
+from tridentjax.theory.theories import contact, has_scalars, sm
 
 E_E, MU_E = Channel("mu", "e", "e"), Channel("mu", "mu", "e")
 ARGON, IRON = (nucleus_regimes(load_nucleus(name)) for name in ("Ar40", "Fe56"))

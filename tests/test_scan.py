@@ -83,7 +83,7 @@ def test_four_devices():
     code = """
 import jax, numpy as np
 jax.config.update("jax_enable_x64", True); jax.config.update("jax_num_cpu_devices", 4)
-from tridentjax.inference.scan import make_evaluator
+from tridentjax.scan.evaluator import make_evaluator
 assert jax.local_device_count() == 4
 def f(p):
     return {"y": jax.numpy.exp(-p["a"]) * p["b"], "low": p["a"] < 0.5}

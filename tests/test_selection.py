@@ -12,12 +12,12 @@ from tridentjax import Nuisances, fold, load_experiment, prepare, rate_ratio, si
 from tridentjax.currents import quadratic_couplings
 from tridentjax.faults import InputError
 from tridentjax.nucleus.regimes import Q2_scale
-from tridentjax.process.cross_section import differential_cross_section
 from tridentjax.process.cuts import acceptance
 from tridentjax.process.laboratory import kinematics
 from tridentjax.process.phase_space import DIMENSION, map_unit_cube
 from tridentjax.process.selection import _lagrange
 from tridentjax.process.totals import tabulated_cross_section
+from tridentjax.process.weighted_points import differential_cross_section
 from tridentjax.quadrature import Rule, sobol_rule
 from tridentjax.rates import chain as rates
 from tridentjax.rates.chain import unselected

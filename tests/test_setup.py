@@ -12,7 +12,8 @@ from fixtures_statistics import expanded_model, statistical_model
 
 from tridentjax import Belle2Assumptions, InputError, belle2_log_likelihood
 from tridentjax.experiment.load import load_experiment
-from tridentjax.inference.build import _correlation, _live_nuisances, make_model, nucleus_groups
+from tridentjax.inference.build import make_model
+from tridentjax.inference.nuisances import _correlation, _live_nuisances, nucleus_groups
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.runs.config import load_config
 from tridentjax.schema.run import CorrelationSpec

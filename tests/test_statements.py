@@ -18,7 +18,7 @@ from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.limits.region import find_region, make_plane
 from tridentjax.inference.limits.statistics import STATISTICS, bayesian, describe, gaussian, profile_ratio
 from tridentjax.runs.config import load_config
-from tridentjax.schema.run import ContourSpec, RaysSpec
+from tridentjax.schema.contour import ContourSpec, RaysSpec
 
 LIMITS = YAML(typ="safe", pure=True).load(Path(__file__).with_name("references") / "limits.yaml")["entries"]
 Z = 1.959963984540054

@@ -7,8 +7,8 @@ from fixtures_physics import DIMUON
 from tridentjax.faults import InputError
 from tridentjax.nucleus.materials import load_material
 from tridentjax.nucleus.nuclei import load_nucleus
-from tridentjax.nucleus.regimes import nucleon_regime, nucleus_regimes
-from tridentjax.process.model_spread import material_regimes, model_spread, summed, target_regimes
+from tridentjax.nucleus.regimes import material_regimes, nucleon_regime, nucleus_regimes, target_regimes
+from tridentjax.process.model_spread import model_spread, summed
 from tridentjax.process.totals import tabulated_cross_section
 
 ENERGIES = [3.7, 52.0]

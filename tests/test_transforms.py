@@ -17,9 +17,10 @@ from tridentjax.nucleus.form_factors import (
 )
 from tridentjax.nucleus.nuclei import load_nucleon
 from tridentjax.nucleus.regimes import Coherent
-from tridentjax.process.cross_section import differential_cross_section, integrate
+from tridentjax.process.cross_section import integrate
 from tridentjax.process.kernel import build_kernel, density_at_energy, energy_weights
 from tridentjax.process.phase_space import map_unit_cube, threshold_energy
+from tridentjax.process.weighted_points import differential_cross_section
 from tridentjax.quadrature import sobol_rule
 
 

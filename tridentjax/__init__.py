@@ -9,20 +9,6 @@ from typing import Any
 from tridentjax._version import __version__
 
 _PUBLIC = {
-    "experiment.belle2": (
-        "Belle2Assumptions",
-        "belle2_log_likelihood",
-    ),
-    "inference.limits.belle2_reach": ("expected_reach",),
-    "theory.catalogue": (
-        "THEORIES",
-        "Theory",
-    ),
-    "process.cross_section": (
-        "Estimate",
-        "differential_cross_section",
-        "total_cross_section",
-    ),
     "currents": (
         "Channel",
         "LeptonCurrent",
@@ -35,26 +21,8 @@ _PUBLIC = {
         "to_chiral",
         "to_doubled",
     ),
-    "process.cuts": (
-        "CutRequest",
-        "Cuts",
-        "acceptance",
-        "make_cuts",
-    ),
-    "rates.distributions": (
-        "Distribution",
-        "differential_distribution",
-    ),
-    "theory.left": (
-        "left_shift",
-        "to_left",
-    ),
     "events.files": ("write_events",),
-    "rates.exposure": (
-        "channel_rates",
-        "expected_events",
-        "theory_budget",
-    ),
+    "events.generate": ("generate_events",),
     "events.sample": (
         "EventSample",
         "PARTICLES",
@@ -64,7 +32,16 @@ _PUBLIC = {
         "beam_source",
         "experiment_source",
     ),
-    "events.generate": ("generate_events",),
+    "experiment.belle2": (
+        "Belle2Assumptions",
+        "belle2_log_likelihood",
+    ),
+    "experiment.flux": (
+        "Flux",
+        "flux_names",
+        "load_flux",
+    ),
+    "experiment.likelihood": ("log_likelihood",),
     "experiment.load": (
         "Experiment",
         "Measurement",
@@ -72,26 +49,13 @@ _PUBLIC = {
         "load_experiment",
     ),
     "faults": ("InputError",),
-    "experiment.flux": (
-        "Flux",
-        "flux_names",
-        "load_flux",
-    ),
-    "nucleus.form_factors": (
-        "FermiDensity",
-        "FourierBessel",
-        "GaussianDensity",
-        "Helm",
-        "woods_saxon",
-    ),
-    "host.constraint": (
+    "host": (
         "TridentConstraint",
         "TridentInputs",
         "trident_ratio",
         "trident_ratio_grid",
         "trident_ratio_table",
     ),
-    "inference.profile_curve": ("profile_likelihood",),
     "inference.extremum": (
         "find_extremum",
         "make_allowed",
@@ -103,14 +67,46 @@ _PUBLIC = {
         "fold_model",
         "in_float32",
     ),
+    "inference.limits.belle2_reach": ("expected_reach",),
     "inference.model": ("Model",),
-    "scan.evaluator": (
-        "make_evaluator",
-        "nominal_outputs",
-        "profiled_outputs",
-        "with_delta_chi2",
-    ),
     "inference.optimise": ("maximise",),
+    "inference.profile_curve": ("profile_likelihood",),
+    "nucleus.form_factors": (
+        "FermiDensity",
+        "FourierBessel",
+        "GaussianDensity",
+        "Helm",
+        "woods_saxon",
+    ),
+    "nucleus.materials": (
+        "Material",
+        "load_material",
+        "material_names",
+    ),
+    "nucleus.nuclei": (
+        "Nucleus",
+        "load_nucleon",
+        "load_nucleus",
+        "nucleus_names",
+    ),
+    "nucleus.regimes": (
+        "target_regimes",
+        "Coherent",
+        "Incoherent",
+        "nucleon_regime",
+        "nucleus_regimes",
+    ),
+    "precision": ("enable_x64",),
+    "process.cross_section": (
+        "Estimate",
+        "total_cross_section",
+    ),
+    "process.cuts": (
+        "CutRequest",
+        "Cuts",
+        "acceptance",
+        "make_cuts",
+    ),
     "process.kernel": (
         "Kernel",
         "build_kernel",
@@ -126,11 +122,59 @@ _PUBLIC = {
         "LeptonicTable",
         "load_leptonic_table",
     ),
-    "experiment.likelihood": ("log_likelihood",),
-    "nucleus.materials": (
-        "Material",
-        "load_material",
-        "material_names",
+    "process.model_spread": (
+        "ModelSpread",
+        "model_spread",
+    ),
+    "process.totals": (
+        "TotalCrossSections",
+        "cross_sections",
+        "tabulated_cross_section",
+    ),
+    "process.weighted_points": ("differential_cross_section",),
+    "rates.budget": ("theory_budget",),
+    "rates.chain": (
+        "Chain",
+        "Nuisances",
+        "build_kernels",
+        "fold",
+        "fold_flux",
+        "fold_target",
+        "prepare",
+        "unselected",
+    ),
+    "rates.distributions": (
+        "Distribution",
+        "differential_distribution",
+    ),
+    "rates.exposure": (
+        "channel_rates",
+        "expected_events",
+    ),
+    "rates.response": (
+        "Response",
+        "component_ratios",
+        "measured_ratio",
+        "rate_ratio",
+        "signal",
+    ),
+    "scan.evaluator": (
+        "make_evaluator",
+        "nominal_outputs",
+        "profiled_outputs",
+        "with_delta_chi2",
+    ),
+    "theory.binding": (
+        "BoundTheory",
+        "bind_theory",
+    ),
+    "theory.catalogue": (
+        "THEORIES",
+        "Theory",
+    ),
+    "theory.left": (
+        "left_shift",
+        "to_left",
     ),
     "theory.mediators": (
         "ScalarMediator",
@@ -140,28 +184,7 @@ _PUBLIC = {
         "mediator_shift",
         "scalar_shift",
     ),
-    "nucleus.nuclei": (
-        "Nucleus",
-        "load_nucleon",
-        "load_nucleus",
-        "nucleus_names",
-    ),
-    "precision": ("enable_x64",),
-    "rates.chain": (
-        "Chain",
-        "Nuisances",
-        "Response",
-        "build_kernels",
-        "component_ratios",
-        "fold",
-        "fold_flux",
-        "fold_target",
-        "measured_ratio",
-        "prepare",
-        "rate_ratio",
-        "signal",
-        "unselected",
-    ),
+    "theory.rs.electroweak": ("ElectroweakRS",),
     "theory.rs.geometry": (
         "WarpedGeometry",
         "fermion",
@@ -183,7 +206,6 @@ _PUBLIC = {
         "lmutau_shift",
         "pole_mass",
     ),
-    "theory.rs.electroweak": ("ElectroweakRS",),
     "theory.rs.matching": ("rs_shift",),
     "theory.rs.operators": (
         "oblique",
@@ -193,26 +215,6 @@ _PUBLIC = {
     "theory.smeft": (
         "smeft_shift",
         "warsaw_to_left",
-    ),
-    "process.model_spread": (
-        "ModelSpread",
-        "model_spread",
-        "target_regimes",
-    ),
-    "nucleus.regimes": (
-        "Coherent",
-        "Incoherent",
-        "nucleon_regime",
-        "nucleus_regimes",
-    ),
-    "theory.binding": (
-        "BoundTheory",
-        "bind_theory",
-    ),
-    "process.totals": (
-        "TotalCrossSections",
-        "cross_sections",
-        "tabulated_cross_section",
     ),
     "theory.wcxf": ("load_wcxf",),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 
 class InputError(ValueError):
@@ -39,3 +40,12 @@ def require(purpose: str, *packages: str, remedy: str) -> None:
             faults.append(f"{purpose} needs {package} ({error}); {remedy}")
     if faults:
         raise InputError(faults)
+
+
+def keep(faults: list[str], function: Any, *arguments: Any) -> Any:
+    """Result of a call whose faults are collected instead of raised."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        faults += error.faults
+        return None

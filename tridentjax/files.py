@@ -1,9 +1,14 @@
 """Reader of the packaged data files and of users' tables: CSV with a `# key: value` header."""
 
 import csv
+import json
+import os
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tridentjax._version import __version__
 from tridentjax.faults import InputError
 
 
@@ -100,3 +105,57 @@ def numbers(table: Table, column: str, rows: list[dict[str, str]] | None = None)
     if faults:
         raise InputError(faults)
     return values
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file through a temporary name: the old content or the new, never half."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_yaml(path: Path, *documents: dict[str, Any]) -> None:
+    """Write plain data as YAML 1.2, one document or several."""
+    from ruamel.yaml import YAML
+
+    stream = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump_all(documents, stream)
+    write_text(path, stream.getvalue())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write plain data as JSON, refusing NaN."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, comments: Sequence[str], columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows as CSV under comment lines (#), through a temporary name; an entry of None is left empty.
+
+    Parameters
+    ----------
+    path : file.
+    comments : what the table is and rests on; the version is added to the first.
+    columns : keys of the rows, and the header line.
+    rows : numbers, in full precision, and words.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8", newline="") as stream:
+        first, *others = comments
+        stream.writelines(f"# {line}\n" for line in (f"{first}; tridentjax {__version__}", *others))
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_cell(row[column]) for column in columns])
+    os.replace(temporary, path)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)

@@ -21,9 +21,10 @@ import numpy as np
 from scipy.stats import chi2
 
 from tridentjax.inference.build import make_model
-from tridentjax.inference.limits.cls import asimov, expand, expanded_ratios, log_CLs, reference_fit, throw
+from tridentjax.inference.data import asimov, observed, throw
+from tridentjax.inference.limits.cls import expand, expanded_ratios, log_CLs, reference_fit
 from tridentjax.inference.model import expand_model
-from tridentjax.inference.profile import observed, profile
+from tridentjax.inference.profile import profile
 from tridentjax.runs.config import load_config
 from tridentjax.schema.run import SamplerSpec
 

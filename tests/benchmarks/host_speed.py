@@ -41,7 +41,7 @@ def points():
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TRIDENTJAX_CACHE"] = folder
-        from tridentjax.host.constraint import TridentConstraint
+        from tridentjax.host import TridentConstraint
 
         constraint, point = TridentConstraint(), Point()
         constraint.evaluate(point)
@@ -61,7 +61,7 @@ def column(name, rows):
 
 def rows_of_table(order, rows):
     """Three columns of float64 in the grid's order, or shuffled."""
-    from tridentjax.host.constraint import trident_ratio_table
+    from tridentjax.host import trident_ratio_table
 
     names = ("Lambda_IR", "c_L", "c_E2")
     if order == "product":

@@ -16,8 +16,8 @@ import tridentjax as tj
 tj.enable_x64()
 
 from tridentjax.currents import Channel  # noqa: E402
+from tridentjax.nucleus.regimes import target_regimes  # noqa: E402
 from tridentjax.process.cross_section import total_cross_section  # noqa: E402
-from tridentjax.process.model_spread import target_regimes  # noqa: E402
 from tridentjax.process.phase_space import threshold_energy  # noqa: E402
 from tridentjax.process.totals import cross_sections, tabulated_cross_section  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Commands of `cli` that make statements about parameters: options in, exit codes out."""
+"""Commands that work through a config into a run folder: sample, contour, fit, scan, validate."""
 
 from json import dumps
 from pathlib import Path
@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tridentjax.cli import options as cli_support
-from tridentjax.cli.options import Device, DryRun, Force, ForceFiles, Json, Settings, guarded
-
-reach = typer.Typer(
-    help="Auxiliary and projected reach curves.", no_args_is_help=True, pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)  # fmt: skip
+from tridentjax.cli import options
+from tridentjax.cli.options import Device, DryRun, Force, Json, Settings, guarded
 
 
 @guarded
@@ -32,8 +27,8 @@ def sample(
 
     Example: tridentjax sample zprime_ccfr --out runs/first
     """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import listing as commands
+    options.start_jax(device)
+    from tridentjax.cli.commands import verbs as commands
 
     overrides = [*settings, *([f"sampler.seed={seed}"] if seed is not None else [])]
     converged = commands.sample(
@@ -61,8 +56,8 @@ def contour(
 
     Example: tridentjax contour zprime_ccfr --statistic gaussian --statistic profile
     """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import listing as commands
+    options.start_jax(device)
+    from tridentjax.cli.commands import verbs as commands
 
     overrides = list(settings)
     overrides += [f"contour.statistics=[{', '.join(statistic)}]"] if statistic else []
@@ -89,8 +84,8 @@ def fit(
 
     Example: tridentjax fit zprime_ccfr --extremum max:rate_ratio_ccfr --extremum max:g
     """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import listing as commands
+    options.start_jax(device)
+    from tridentjax.cli.commands import verbs as commands
 
     overrides = list(settings)
     if extremum:
@@ -102,104 +97,64 @@ def fit(
 
 
 @guarded
-def compare(
-    experiments: Annotated[
-        list[str] | None, typer.Argument(help="Names or files (default: all packaged measurements and projections).")
+def scan(
+    config: str,
+    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME_scan).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Do the parts that are missing in the folder.")] = False,
+    force: Force = False,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="With --resume: keep parts of a config that was another.")
+    ] = False,
+    batch: Annotated[
+        int | None, typer.Option(help="Points of a chunk on a device [256; 65536 on a GPU].", min=1)
     ] = None,
-    theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
+    devices: Annotated[int | None, typer.Option(help="Local devices to use [all].", min=1)] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, or 'local' for one process a core.")
+    ] = None,
+    dry_run: DryRun = False,
     settings: Settings = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: ForceFiles = False,
     json: Json = False,
     device: Device = "",
 ) -> None:
-    """Data over theory for all measurements: pulls, p-values, chi2; projections apart.
+    """Evaluate a grid, a random or Sobol sample, or the rows of a table: rate ratios, likelihoods, gradients.
 
-    Example: tridentjax compare --theory zprime --set mass=0.1 --set g=1e-3 --out compare.png
+    Example: tridentjax scan zprime_plane --set scan.points=1000000 --out runs/plane
     """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import compare as compare_command
+    options.start_jax(device)
+    from tridentjax.cli.commands import verbs as commands
 
-    compare_command.compare_experiments(experiments or [], theory, settings, out, force, json)
+    commands.scan(
+        config, tuple(settings), out=out, resume=resume, force=force, allow_changes=allow_changes, batch=batch,
+        devices=devices, dask=dask, dry_run=dry_run, as_json=json,
+    )  # fmt: skip
 
 
-@reach.command("belle2")
 @guarded
-def reach_belle2(
-    mixing: Annotated[str, typer.Option(help="loop: curve in g of L_mu - L_tau; tree: in eps with hypercharge.")] = (
-        "loop"
-    ),
-    g: Annotated[
-        float | None, typer.Option("--g", help="L_mu - L_tau coupling beside tree mixing (default: g >> e eps).")
+def validate(
+    config: str,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report (default: runs/NAME_validation).")] = None,
+    replications: Annotated[
+        int | None, typer.Option(help="Of the simulation-based calibration, instead of the config's [200].")
     ] = None,
-    mass: Annotated[list[float], typer.Option(help="Mass in GeV, repeatable, instead of a grid.")] = [],  # noqa: B006
-    mass_min: Annotated[float | None, typer.Option(help="Lowest mass of a logarithmic grid [0.001 GeV].")] = None,
-    mass_max: Annotated[float | None, typer.Option(help="Highest mass of the grid [10.5 GeV].")] = None,
-    points: Annotated[int | None, typer.Option(help="Masses of the grid [101].")] = None,
-    confidence_level: Annotated[float, typer.Option(help="Of the Poisson upper limit on the signal.")] = 0.9,
-    statistic: Annotated[str, typer.Option(help="cls or classical; the same without background.")] = "cls",
-    background: Annotated[float, typer.Option(help="Background events (0 is optimistic).")] = 0.0,
-    efficiency: Annotated[float, typer.Option(help="Signal efficiency beyond the cuts (1 is optimistic).")] = 1.0,
-    luminosity: Annotated[float, typer.Option(help="Integrated luminosity in ab^-1.")] = 50.0,
-    min_energy: Annotated[float, typer.Option(help="Lowest photon energy in the laboratory, GeV.")] = 0.1,
-    max_energy: Annotated[float | None, typer.Option(help="Highest photon energy in the laboratory, GeV.")] = None,
-    min_angle: Annotated[float, typer.Option(help="Smallest photon angle to the electron beam, deg.")] = 15.0,
-    max_angle: Annotated[float, typer.Option(help="Largest photon angle to the electron beam, deg.")] = 135.0,
-    electron_energy: Annotated[float, typer.Option(help="Electron beam, GeV.")] = 7.0,
-    positron_energy: Annotated[float, typer.Option(help="Positron beam, GeV.")] = 4.0,
-    out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: ForceFiles = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    settings: Settings = [],  # noqa: B006
     json: Json = False,
     device: Device = "",
 ) -> None:
-    """Belle II, e+ e- -> gamma Z' with an invisible Z': auxiliary reach, not a trident measurement.
+    """Check a posterior: simulation-based calibration, NUTS against a grid, seeds. Exit code 3 when a check fails.
 
-    Example: tridentjax reach belle2 --mixing loop --confidence-level 0.9 --out belle2.png
+    Example: tridentjax validate zprime_ccfr --replications 100 --out runs/trust
     """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import reach_belle2 as reach_command
+    options.start_jax(device)
+    from tridentjax.cli.commands import verbs as commands
 
-    assumptions = {
-        "luminosity": luminosity, "efficiency": efficiency, "background": background, "statistic": statistic,
-        "confidence_level": confidence_level, "min_energy": min_energy, "max_energy": max_energy,
-        "min_angle": min_angle, "max_angle": max_angle, "electron_energy": electron_energy,
-        "positron_energy": positron_energy,
-    }  # fmt: skip
-    reach_command.reach_belle2(
-        mixing=mixing, g=g, masses=mass, mass_min=mass_min, mass_max=mass_max, points=points,
-        assumptions=assumptions, out=out, force=force, as_json=json,
-    )  # fmt: skip
-
-
-@reach.command("dune")
-@guarded
-def reach_dune(
-    experiment: Annotated[str, typer.Option(help="Experiment of a rate ratio, name or file.")] = "dune_0p40",
-    g: Annotated[
-        list[float], typer.Option("--g", help="L_mu - L_tau coupling, repeatable [5e-4, 1e-3, 3e-3, 1e-2].")
-    ] = [],  # noqa: B006
-    mass: Annotated[list[float], typer.Option(help="Mass in GeV, repeatable, instead of a grid.")] = [],  # noqa: B006
-    mass_min: Annotated[float | None, typer.Option(help="Lowest mass of a logarithmic grid [0.001 GeV].")] = None,
-    mass_max: Annotated[float | None, typer.Option(help="Highest mass of the grid [100 GeV].")] = None,
-    points: Annotated[int | None, typer.Option(help="Masses of the grid [41].")] = None,
-    confidence_level: Annotated[float, typer.Option(help="Two-sided.")] = 0.95,
-    years: Annotated[float, typer.Option(help="In each beam mode, for the statistical accuracy.")] = 3.0,
-    mass_tonnes: Annotated[float, typer.Option(help="Argon in tonnes, for the statistical accuracy.")] = 147.0,
-    efficiency: Annotated[float, typer.Option(help="Of the selection (1 is optimistic).")] = 1.0,
-    out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
-    force: ForceFiles = False,
-    json: Json = False,
-    device: Device = "",
-) -> None:
-    """DUNE near detector: accuracy that would exclude (m, g'), with and without nuisances; projection, not data.
-
-    Example: tridentjax reach dune --g 1e-3 --efficiency 0.04 --out dune.png
-    """
-    cli_support.start_jax(device)
-    from tridentjax.cli.commands import reach_dune as dune_reach_command
-
-    dune_reach_command.reach_dune(
-        experiment=experiment, g=g, masses=mass, mass_min=mass_min, mass_max=mass_max, points=points,
-        confidence_level=confidence_level, years=years, mass_tonnes=mass_tonnes, efficiency=efficiency, out=out,
-        force=force, as_json=json,
-    )  # fmt: skip
+    overrides = [*settings, *([f"calibration.replications={replications}"] if replications is not None else [])]
+    try:
+        passed = commands.validate(config, out, tuple(overrides), force, dry_run, json)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; a report is written at the end only, start again", err=True)
+        raise typer.Exit(130) from None
+    if not passed:
+        raise typer.Exit(3)

@@ -21,12 +21,12 @@ from tridentjax.events.source import OPEN, EventComponent, EventSource, particle
 from tridentjax.events.stream import BATCH, MOST_PILOTS, EventStream, Trials
 from tridentjax.faults import InputError
 from tridentjax.precision import require_float64
-from tridentjax.process.cross_section import MapConstants, has_scalars, map_constants
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.process.laboratory import laboratory_event
 from tridentjax.process.phase_space import map_unit_cube
+from tridentjax.process.weighted_points import MapConstants, map_constants
 from tridentjax.quadrature import Rule
-from tridentjax.theory.theories import TheoryFunction, sm
+from tridentjax.theory.theories import TheoryFunction, has_scalars, sm
 
 _FINISH = 2**31  # random stream of the final choice, beyond every component
 

@@ -14,9 +14,8 @@ from jaxtyping import Float, Int
 
 from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.faults import InputError
-from tridentjax.process.cross_section import has_scalars
 from tridentjax.process.matrix_element import ALL_STRUCTURES
-from tridentjax.theory.theories import TheoryFunction
+from tridentjax.theory.theories import TheoryFunction, has_scalars
 
 PARTICLES = ("nu_in", "target", "nu_out", "l_minus", "l_plus", "recoil")
 

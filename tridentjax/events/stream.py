@@ -17,10 +17,10 @@ from jaxtyping import Float
 from tridentjax.events.energies import sample_energies
 from tridentjax.events.importance import Grid, map_through, refine, uniform_grid
 from tridentjax.events.source import OPEN, EventComponent
-from tridentjax.process.cross_section import contract, map_constants, weigh
 from tridentjax.process.cuts import Cuts
 from tridentjax.process.matrix_element import ALL_STRUCTURES, STRUCTURES
 from tridentjax.process.phase_space import DIMENSION
+from tridentjax.process.weighted_points import contract, map_constants, weigh
 from tridentjax.quadrature import Rule
 from tridentjax.theory.theories import TheoryFunction
 

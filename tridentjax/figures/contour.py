@@ -7,7 +7,7 @@ import numpy as np
 
 from tridentjax.figures.overlays import Overlay
 from tridentjax.figures.style import ACCENT, DARK, MIDDLE, pyplot
-from tridentjax.runs.contour_files import Row
+from tridentjax.inference.limits.rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

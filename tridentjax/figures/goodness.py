@@ -150,3 +150,35 @@ def plot_impacts(found: Sequence[Impact], coordinate: str, title: str) -> "Figur
     figure.legend(fontsize=7, loc="outside lower center", ncols=4)
     figure.suptitle(title, fontsize=9)
     return figure
+
+
+def plot_rate_ratios(ratios: dict[str, np.ndarray], measured: dict[str, tuple[float, float, float]]) -> "Figure":
+    """Posterior predictive of each experiment's rate ratio R = N/N_SM against its measurement (68 % error)."""
+    plt = pyplot()
+    figure, panels = plt.subplots(1, len(ratios), figsize=(4.8 * len(ratios), 3.6), layout="constrained", squeeze=False)
+    for panel, (name, values) in zip(panels.flat, ratios.items(), strict=True):
+        panel.hist(
+            values.ravel(),
+            bins=np.linspace(0.9, max(np.quantile(values, 0.999), 1.2), 50),
+            density=True,
+            color=LIGHT,
+            label="posterior of predicted $R$",
+        )
+        panel.axvline(1.0, color="0.3", linestyle=":", label="Standard Model")
+        panel.axvline(np.quantile(values, 0.95), color=DARK, linestyle="--", label="95 % quantile")
+        if name in measured:
+            value, low, high = measured[name]
+            panel.errorbar(
+                [value],
+                [0.3],
+                xerr=[[low], [high]],
+                fmt="s",
+                color=ACCENT,
+                capsize=4,
+                label="measured, 68 %",
+            )
+        panel.set(xlabel="rate ratio $R = N/N_{SM}$", ylabel="density", title=name)
+        panel.set_xlim(left=0.0)
+        panel.set_yscale("log")
+        panel.legend(fontsize=8)
+    return figure

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tridentjax.faults import InputError
-from tridentjax.schema.run import OverlaySpec
+from tridentjax.schema.contour import OverlaySpec
 from tridentjax.theory.muon_moment import historical_band
 
 _UNITS = {"GeV": {"eV": 1e-9, "keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}, "1": {"1": 1.0}}

@@ -8,6 +8,8 @@ import numpy as np
 from tridentjax.faults import require
 from tridentjax.figures.style import ACCENT, DARK, LIGHT, MIDDLE, pyplot
 from tridentjax.inference.coordinates import Prior
+from tridentjax.inference.diagnostics import QUANTILES
+from tridentjax.inference.grid_posterior import GridPosterior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,4 +170,112 @@ def plot_masses(masses: dict[str, np.ndarray], title: str = "") -> "Figure":
     axes.set(xscale="log", xlabel="mass [GeV]", ylabel="posterior density per decade")
     axes.legend(fontsize=8)
     axes.set_title(title, fontsize=10)
+    return figure
+
+
+def plot_joint(
+    first: np.ndarray,
+    second: np.ndarray,
+    labels: tuple[str, str],
+    grid: GridPosterior | None = None,
+    axes: "Axes | None" = None,
+) -> "Axes":
+    """Joint posterior of two parameters on log axes: draws, credible regions, grid contours over them.
+
+    Regions are highest-density regions of 68 % and 95 % in the logarithms of both parameters; those of the
+    draws are smoothed over 2.5 of 45 bins, since the density is nearly flat inside.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    plt = pyplot()
+    axes = axes or plt.subplots(figsize=(6.4, 5.2), layout="constrained")[1]
+    x, y = np.log10(first.ravel()), np.log10(second.ravel())
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=45)
+    density = gaussian_filter(counts, 2.5, mode="reflect")
+    density /= density.sum()
+    ordered = np.sort(density.ravel())[::-1]
+    levels = [ordered[np.searchsorted(np.cumsum(ordered), mass)] for mass in (0.95, 0.68)]
+    x_centre, y_centre = (x_edges[1:] + x_edges[:-1]) / 2, (y_edges[1:] + y_edges[:-1]) / 2
+    axes.contourf(10**x_centre, 10**y_centre, density.T, levels=[*levels, density.max()], colors=[LIGHT, MIDDLE])
+    step = max(1, x.size // 1500)
+    axes.plot(10 ** x[::step], 10 ** y[::step], ".", color="0.25", markersize=1.5, alpha=0.5)
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color=MIDDLE, label="NUTS, 68 % credible region"),
+        plt.Rectangle((0, 0), 1, 1, color=LIGHT, label="NUTS, 95 % credible region"),
+        plt.Line2D([], [], color="0.25", marker=".", linestyle="", markersize=3, label="draws"),
+    ]
+    if grid is not None:
+        for mass, style in ((0.68, "-"), (0.95, "--")):
+            axes.contour(
+                grid.first,
+                grid.second,
+                grid.probability.T,
+                levels=[grid.credible_level(mass)],
+                colors=ACCENT,
+                linestyles=style,
+            )
+            handles.append(
+                plt.Line2D([], [], color=ACCENT, linestyle=style, label=f"grid, {100 * mass:.0f} % credible region")
+            )
+    axes.set(xscale="log", yscale="log", xlabel=labels[0], ylabel=labels[1])
+    axes.legend(handles=handles, loc="upper left", fontsize=8)
+    return axes
+
+
+def plot_marginals(
+    draws: dict[str, np.ndarray], labels: dict[str, str], log: tuple[str, ...] = (), grid: GridPosterior | None = None
+) -> "Figure":
+    """Marginal posterior of every parameter with its 5, 16, 50, 84, 95 % quantiles; grid marginals over it."""
+    plt = pyplot()
+    columns = 3
+    rows = -(-len(draws) // columns)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(3.6 * columns, 2.7 * rows), layout="constrained", squeeze=False
+    )
+    for panel, (name, values) in zip(panels.flat, draws.items(), strict=False):
+        x = np.log10(values.ravel()) if name in log else values.ravel()
+        edges = np.linspace(x.min(), x.max(), 41)
+        shown = 10**edges if name in log else edges
+        counts, _ = np.histogram(x, edges)
+        panel.stairs(counts / x.size / np.diff(edges), shown, fill=True, color=LIGHT, label="NUTS")
+        if grid is not None and name in grid.names:
+            axis = grid.names.index(name)
+            centre = np.log10((grid.first, grid.second)[axis])
+            marginal = grid.probability.sum(1 - axis) / (centre[1] - centre[0])
+            panel.plot(10**centre, marginal, color=ACCENT, label="grid")
+        for q in QUANTILES:
+            style = "-" if q == 0.5 else "--" if q in (0.16, 0.84) else ":"
+            text = {0.5: "median", 0.16: "16, 84 %", 0.05: "5, 95 %"}.get(q)
+            panel.axvline(np.quantile(values, q), color=DARK, linestyle=style, linewidth=1, label=text)
+        if name in log:
+            panel.set_xscale("log")
+        panel.set(xlabel=labels[name], ylabel="density per decade" if name in log else "density")
+    for panel in panels.flat[len(draws) :]:
+        panel.set_visible(False)
+    panels.flat[0].legend(fontsize=7)
+    return figure
+
+
+def plot_traces(z: np.ndarray, names: tuple[str, ...]) -> "Figure":
+    """Trace and rank histogram of every sampled coordinate (unit normal a priori), one line a chain."""
+    from scipy.stats import rankdata
+
+    plt = pyplot()
+    chains, _, count = z.shape
+    figure, panels = plt.subplots(count, 2, figsize=(9.0, 1.5 * count), layout="constrained", squeeze=False)
+    styles = ["-", "--", ":", "-."]
+    for i in range(count):
+        ranks = rankdata(z[:, :, i]).reshape(z.shape[:2])
+        edges = np.linspace(0, ranks.size, 21)
+        for chain in range(chains):
+            shade = str(0.65 * chain / max(chains - 1, 1))
+            panels[i, 0].plot(z[chain, :, i], color=shade, linewidth=0.4)
+            counts, _ = np.histogram(ranks[chain], edges)
+            panels[i, 1].stairs(counts, edges, color=shade, linestyle=styles[chain % 4], label=f"chain {chain + 1}")
+        panels[i, 1].axhline(ranks.shape[1] / 20, color=ACCENT, linewidth=0.8, label="uniform")
+        panels[i, 0].set_ylabel(names[i].replace("_", " "), fontsize=7)
+        panels[i, 1].set_ylabel("draws", fontsize=7)
+    panels[-1, 0].set_xlabel("draw (after warm-up); vertical: coordinate $z$")
+    panels[-1, 1].set_xlabel("rank among all draws")
+    panels[0, 1].legend(fontsize=6, ncols=3)
     return figure

@@ -10,7 +10,8 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from tridentjax.faults import InputError, unknown
-from tridentjax.host.points import Points, point_faults, read_points
+from tridentjax.host.points import Points, read_points
+from tridentjax.theory.domain import point_faults
 
 EXTRA = "neutrino_trident_inputs"
 PROXY_EXTRA = "lepton_mass_basis_couplings"

@@ -17,7 +17,8 @@ import numpy as np
 
 from tridentjax.faults import InputError, unknown
 from tridentjax.files import data_folder, read_table
-from tridentjax.host.points import NO_NUMBER, read_points, violations
+from tridentjax.host.points import NO_NUMBER, read_points
+from tridentjax.theory.domain import violations
 
 _BATCHES = (1, 1024)  # points of a compiled program: one for scans of single points, one for arrays
 
@@ -134,8 +135,8 @@ def _program(
     import jax
     import jax.numpy as jnp
 
-    from tridentjax.rates.chain import rate_ratio
     from tridentjax.rates.packaged_response import read_response
+    from tridentjax.rates.response import rate_ratio
     from tridentjax.theory.catalogue import find_theory
     from tridentjax.theory.theories import ELECTROWEAK, sm
 

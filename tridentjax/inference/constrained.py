@@ -21,10 +21,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.optimize import minimize, nnls
 
+from tridentjax.inference.data import deviances
 from tridentjax.inference.deviance import Joint, at_point, profiled
 from tridentjax.inference.model import Model
-from tridentjax.inference.profile import deviances
-from tridentjax.rates.chain import Response
+from tridentjax.rates.response import Response
 
 _ACTIVE = 1e-6  # of h: the constraint holds as an equality, or is not violated
 _ITERATIONS = 25

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from tridentjax.inference.data import Data, deviances, observed
 from tridentjax.inference.descent import Endpoints, minimise
 from tridentjax.inference.model import Model
 from tridentjax.inference.optimise import from_unit, is_bounded
-from tridentjax.inference.profile import Data, deviances, observed, profile
+from tridentjax.inference.profile import profile
 
 _LANES = 32  # searches at once: one compiled program for starts, curves and roots
 _EVALUATIONS = 600

@@ -24,8 +24,8 @@ from tridentjax.experiment.likelihood import log_likelihood
 from tridentjax.experiment.measurement import Measurement
 from tridentjax.inference.model import Model
 from tridentjax.process.matrix_element import ALL_STRUCTURES
-from tridentjax.rates.chain import Response, electroweak_part, signal, structure_couplings
-from tridentjax.theory.theories import Parameters, TheoryFunction, sm
+from tridentjax.rates.response import Response, signal, structure_couplings
+from tridentjax.theory.theories import Parameters, TheoryFunction, electroweak_part, sm
 
 
 class Folded(eqx.Module):

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from tridentjax.inference.model import Model
 from tridentjax.quadrature import sobol_rule
-from tridentjax.rates.chain import Response
+from tridentjax.rates.response import Response
 
 
 class GridPosterior(NamedTuple):

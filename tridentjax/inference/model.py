@@ -18,8 +18,9 @@ from tridentjax.experiment.likelihood import log_likelihood, normal_log_density
 from tridentjax.experiment.load import Experiment
 from tridentjax.experiment.measurement import Nuisance
 from tridentjax.inference.coordinates import Edge, Prior
-from tridentjax.rates.chain import Chain, Nuisances, Response, fold, measured_ratio, rate_ratio
+from tridentjax.rates.chain import Chain, Nuisances, fold
 from tridentjax.rates.expanded_response import Expanded, expand_response
+from tridentjax.rates.response import Response, measured_ratio, rate_ratio
 from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
 
 PRIOR_DRAWS = 1000

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from tridentjax.experiment.likelihood import log_likelihood
+from tridentjax.inference.data import Data, deviances
 from tridentjax.inference.model import Model
 
 Ratios = Callable[[Any, Float[Array, " nuisance"]], Float[Array, " experiment"]]
@@ -33,40 +32,12 @@ _STANDSTILL = 1e-9  # of z
 _TOLERANCE = 1e-12  # of the Newton decrement, a bound on what is left of F
 
 
-class Data(eqx.Module):
-    """What was measured: values x_e (ratio or counts), background estimates, and centres z_0 of the constraints."""
-
-    value: Float[Array, " experiment"]
-    background: Float[Array, " experiment"]
-    centre: Float[Array, " nuisance"]
-
-
 class Profile(NamedTuple):
     """F of Eq. (1), the nuisances at the minimum, and whether the minimum was reached."""
 
     deviance: Float[Array, ""]
     z: Float[Array, " nuisance"]
     converged: Bool[Array, ""]
-
-
-def observed(model: Model) -> Data:
-    """The data of the experiments themselves."""
-    measurements = [chain.experiment.measurement for chain in model.chains]
-    return Data(
-        jnp.asarray([m.value for m in measurements], dtype=float),
-        jnp.asarray([m.background for m in measurements], dtype=float),
-        jnp.zeros(len(model.profiled)),
-    )
-
-
-def deviances(model: Model, data: Data, ratios: Float[Array, " experiment"]) -> Float[Array, " experiment"]:
-    """-2 ln L_e of every experiment at predicted ratios, best background included."""
-    terms = []
-    for i, chain in enumerate(model.chains):
-        m = chain.experiment.measurement
-        m = eqx.tree_at(lambda x: (x.value, x.background), m, (data.value[i], data.background[i]))
-        terms.append(-2.0 * log_likelihood(m, ratios[i]))
-    return jnp.stack(terms)
 
 
 def profile(

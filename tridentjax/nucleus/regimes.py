@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tridentjax.constants import HBARC
+from tridentjax.faults import InputError
 from tridentjax.nucleus.form_factors import FormFactor, NucleonFormFactors, pauli_blocking
+from tridentjax.nucleus.materials import Material, load_material
 from tridentjax.nucleus.nuclei import Nucleus, load_nucleon
 
 REGIMES = ("coherent", "incoherent_proton", "incoherent_neutron")
@@ -84,3 +86,36 @@ def nucleus_regimes(nucleus: Nucleus, nucleon_model: str = "kelly", pauli: bool 
 def nucleon_regime(kind: str, count: int = 1, p_fermi: float = 0.0, nucleon_model: str = "kelly") -> Incoherent:
     """`count` protons or neutrons, free unless a Fermi momentum is given."""
     return Incoherent(load_nucleon(kind, nucleon_model), count, p_fermi, f"incoherent_{kind}")
+
+
+def material_regimes(
+    material: Material, nucleon_form_factor: str = "kelly", pauli: bool = True
+) -> list[tuple[float, Regime]]:
+    """Regimes of every nucleus of a material with the number fraction of that nucleus."""
+    return [
+        (fraction, regime)
+        for nucleus, fraction in zip(material.nuclei, material.number_fractions, strict=True)
+        for regime in nucleus_regimes(nucleus, nucleon_form_factor, pauli)
+    ]
+
+
+def target_regimes(
+    target: str,
+    form_factor: str = "default",
+    parameters: dict[str, float] | None = None,
+    nucleon_form_factor: str = "kelly",
+    pauli: bool = True,
+    p_fermi: float | None = None,
+) -> list[tuple[float, Regime]]:
+    """Regimes and number fractions of 'proton', 'neutron', a nuclide, an element or a material.
+
+    Raises
+    ------
+    InputError : every fault of the target and its models.
+    """
+    if target in ("proton", "neutron"):
+        if form_factor != "default" or parameters:
+            raise InputError([f"{target} has no nuclear form factor, received {form_factor!r}; choose a nucleon model"])
+        return [(1.0, nucleon_regime(target, 1, p_fermi or 0.0, nucleon_form_factor))]
+    material = load_material(target, form_factor, parameters, p_fermi)
+    return material_regimes(material, nucleon_form_factor, pauli)

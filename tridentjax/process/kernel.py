@@ -27,8 +27,6 @@ from tridentjax.process.matrix_element import hadronic_weights
 from tridentjax.process.phase_space import s_hat_max, threshold_energy
 from tridentjax.quadrature import chebyshev_basis, chebyshev_nodes, gauss_legendre
 
-SMALLEST_MEDIATOR_MASS = 1e-3  # [GeV]; the K2 nodes resolve no lighter propagator
-
 
 class Kernel(eqx.Module):
     """Cross section of one target mass, differential in Q2 and K2, at fixed energies.

@@ -8,9 +8,8 @@ from jaxtyping import Float
 
 from tridentjax.currents import Channel
 from tridentjax.faults import InputError
-from tridentjax.nucleus.materials import Material, load_material
 from tridentjax.nucleus.nuclei import FORM_FACTORS, NUCLEON_FORM_FACTORS
-from tridentjax.nucleus.regimes import Regime, nucleon_regime, nucleus_regimes
+from tridentjax.nucleus.regimes import Regime, target_regimes
 from tridentjax.process.totals import TotalCrossSections, cross_sections
 from tridentjax.theory.theories import TheoryFunction, sm
 
@@ -20,39 +19,6 @@ class ModelSpread(NamedTuple):
 
     sigma: dict[str, Float[np.ndarray, " energy"]]
     half_range: Float[np.ndarray, " energy"]
-
-
-def material_regimes(
-    material: Material, nucleon_form_factor: str = "kelly", pauli: bool = True
-) -> list[tuple[float, Regime]]:
-    """Regimes of every nucleus of a material with the number fraction of that nucleus."""
-    return [
-        (fraction, regime)
-        for nucleus, fraction in zip(material.nuclei, material.number_fractions, strict=True)
-        for regime in nucleus_regimes(nucleus, nucleon_form_factor, pauli)
-    ]
-
-
-def target_regimes(
-    target: str,
-    form_factor: str = "default",
-    parameters: dict[str, float] | None = None,
-    nucleon_form_factor: str = "kelly",
-    pauli: bool = True,
-    p_fermi: float | None = None,
-) -> list[tuple[float, Regime]]:
-    """Regimes and number fractions of 'proton', 'neutron', a nuclide, an element or a material.
-
-    Raises
-    ------
-    InputError : every fault of the target and its models.
-    """
-    if target in ("proton", "neutron"):
-        if form_factor != "default" or parameters:
-            raise InputError([f"{target} has no nuclear form factor, received {form_factor!r}; choose a nucleon model"])
-        return [(1.0, nucleon_regime(target, 1, p_fermi or 0.0, nucleon_form_factor))]
-    material = load_material(target, form_factor, parameters, p_fermi)
-    return material_regimes(material, nucleon_form_factor, pauli)
 
 
 def summed(

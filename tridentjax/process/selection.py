@@ -21,10 +21,10 @@ from jaxtyping import Array, Float, Int
 from tridentjax.currents import Channel
 from tridentjax.faults import InputError
 from tridentjax.nucleus.regimes import Regime
-from tridentjax.process.cross_section import ERROR_SCALE, POINTS_PER_CHUNK, WeightedPoints, map_constants, weigh
 from tridentjax.process.cuts import Cuts
 from tridentjax.process.matrix_element import ALL_STRUCTURES, STRUCTURES
 from tridentjax.process.phase_space import DIMENSION
+from tridentjax.process.weighted_points import ERROR_SCALE, POINTS_PER_CHUNK, WeightedPoints, map_constants, weigh
 from tridentjax.quadrature import Rule, sobol_rule
 
 _REPLICAS = 8

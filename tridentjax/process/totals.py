@@ -16,13 +16,13 @@ from jaxtyping import Array, Float
 
 from tridentjax.currents import Channel, quadratic_couplings
 from tridentjax.nucleus.regimes import Regime
-from tridentjax.process.cross_section import Estimate, has_scalars, is_open, total_cross_section
+from tridentjax.process.cross_section import Estimate, total_cross_section
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.process.kernel import density_at_energy
 from tridentjax.process.leptonic_table import COARSE, LARGEST_ENERGY, STANDARD, LeptonicTable, load_leptonic_table
 from tridentjax.process.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES, STRUCTURES
 from tridentjax.process.phase_space import threshold_energy
-from tridentjax.theory.theories import TheoryFunction, sm
+from tridentjax.theory.theories import TheoryFunction, has_scalars, is_open, sm
 
 _FLOOR = 3e-5  # what the two tables have in common: constants of the maps, nodes below the smallest K2
 _NEGLIGIBLE = 1e-3  # a regime below this share of the total need not have the full relative accuracy

@@ -26,8 +26,9 @@ from scipy.stats import chi2, norm, poisson
 
 from tridentjax.experiment.likelihood import normal_log_density, poisson_log_probability, profiled_background
 from tridentjax.experiment.measurement import Measurement
-from tridentjax.rates.chain import Chain, fold, rate_ratio
-from tridentjax.rates.exposure import theory_budget
+from tridentjax.rates.budget import theory_budget
+from tridentjax.rates.chain import Chain, fold
+from tridentjax.rates.response import rate_ratio
 from tridentjax.theory.theories import Parameters, TheoryFunction
 
 _HALVINGS = 60

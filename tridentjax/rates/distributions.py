@@ -18,21 +18,12 @@ from tridentjax.experiment.flux import Flux
 from tridentjax.faults import InputError, unknown
 from tridentjax.nucleus.regimes import Regime
 from tridentjax.precision import require_float64
-from tridentjax.process.cross_section import (
-    ERROR_SCALE,
-    POINTS_PER_CHUNK,
-    REPLICAS,
-    contract,
-    has_scalars,
-    is_open,
-    map_constants,
-    weigh,
-)
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.process.laboratory import OBSERVABLES
 from tridentjax.process.phase_space import DIMENSION, threshold_energy
+from tridentjax.process.weighted_points import ERROR_SCALE, POINTS_PER_CHUNK, REPLICAS, contract, map_constants, weigh
 from tridentjax.quadrature import Rule, sobol_rule
-from tridentjax.theory.theories import TheoryFunction, sm
+from tridentjax.theory.theories import TheoryFunction, has_scalars, is_open, sm
 
 Edges = Mapping[str, Sequence[float] | np.ndarray]
 

@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.rates.chain import Chain, Nuisances, Response, fold
+from tridentjax.rates.chain import Chain, Nuisances, fold
+from tridentjax.rates.response import Response
 
 _ACTING = ("flux_stretch", "flux_tilt", "nuclear_radius", "nuclear_diffuseness")
 _PAIRS = tuple(combinations(range(len(_ACTING)), 2))

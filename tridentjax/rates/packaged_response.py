@@ -17,7 +17,8 @@ from tridentjax._version import __version__
 from tridentjax.currents import Channel
 from tridentjax.experiment.load import load_experiment
 from tridentjax.files import numbers, read_table
-from tridentjax.rates.chain import Component, Response, fold, prepare
+from tridentjax.rates.chain import fold, prepare
+from tridentjax.rates.response import Component, Response
 
 
 def response_columns(response: Response) -> dict[str, np.ndarray]:

@@ -16,16 +16,19 @@ from tridentjax.figures.contour import plot_contours
 from tridentjax.figures.goodness import plot_impacts
 from tridentjax.figures.overlays import Overlay, load_overlay
 from tridentjax.figures.style import label, pyplot
+from tridentjax.files import write_json, write_yaml
 from tridentjax.inference.build import make_model
 from tridentjax.inference.limits.impacts import impacts
 from tridentjax.inference.limits.rays import Plane
 from tridentjax.inference.limits.region import Region, find_region, make_plane
+from tridentjax.inference.limits.rows import Row, make_rows, open_ends
 from tridentjax.inference.limits.statistics import STATISTICS
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.runs.config import physics_hash, resolved
-from tridentjax.runs.contour_files import Row, make_rows, open_ends, write_csv, write_hepdata
-from tridentjax.runs.folder import provenance, run_folder, write_json, write_yaml
-from tridentjax.schema.run import ContourSpec, RunSpec, SamplerSpec
+from tridentjax.runs.contour_files import write_csv, write_hepdata
+from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.schema.contour import ContourSpec
+from tridentjax.schema.run import RunSpec, SamplerSpec
 
 _FILES = ("run.yaml", "run.resolved.yaml", "contour.csv", "submission.yaml", "summary.json")
 

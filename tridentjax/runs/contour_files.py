@@ -3,75 +3,10 @@
 import csv
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
-
-from tridentjax.inference.limits.rays import Plane, tracks
-from tridentjax.inference.limits.region import Region
-from tridentjax.runs.folder import write_text, write_yaml
-
-
-class Row(NamedTuple):
-    """One point of a boundary, with a point that is allowed and one that is excluded on its two sides.
-
-    `line` numbers connected pieces; `excluded` says on which side of the ray the region ends ('above' is larger
-    y, or farther from the origin of the rays); `status` is 'bracketed', 'toys' (brackets of two standard errors)
-    or 'no solution' (the theory ends there).
-    """
-
-    statistic: str
-    experiments: str
-    line: int
-    x: float
-    y: float
-    x_allowed: float
-    y_allowed: float
-    x_excluded: float
-    y_excluded: float
-    excluded: str
-    status: str
-    rate_ratios: tuple[float, ...]
-
-
-def make_rows(region: Region) -> list[Row]:
-    """All boundaries of a region, line by line, with the rate ratios at nominal nuisances."""
-    plane, names, key = region.plane, "+".join(region.experiments), region.statement.key
-    lines = tracks(region.rays, plane.origin is not None)
-    found = [(number, boundary) for number, line in enumerate(lines) for boundary in line]
-    if not found:
-        return []
-    at, allowed, excluded = (
-        _points(plane, [boundary.position for _, boundary in found], [getattr(boundary, end) for _, boundary in found])
-        for end in ("t", "t_allowed", "t_excluded")
-    )
-    responses = region.model.responses({})
-    ratios = np.asarray(jax.jit(jax.vmap(lambda point: region.model.rate_ratios(point, responses)))(at))
-    x_y = np.stack(
-        [np.asarray(point[name]) for point in (at, allowed, excluded) for name in (plane.x, plane.y)], axis=1
-    )
-    rows = []
-    for (number, boundary), numbers, R in zip(found, x_y, ratios, strict=True):
-        certified = "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
-        status, side = "toys" if key == "cls_toys" else certified, "above" if boundary.above else "below"
-        x, y, x_in, y_in, x_out, y_out = map(float, numbers)
-        rows.append(Row(key, names, number, x, y, x_in, y_in, x_out, y_out, side, status, tuple(map(float, R))))
-    return rows
-
-
-def _points(plane: Plane, position: list[float], t: list[float]) -> dict[str, Float[Array, " boundary"]]:
-    """Physical parameters at many places, the fixed ones repeated."""
-    points = plane.point(jnp.asarray(position), jnp.asarray(t))
-    return {name: jnp.broadcast_to(value, (len(t),)) for name, value in points.items()}
-
-
-def open_ends(region: Region) -> dict[str, Any]:
-    """How many rays are allowed up to their ends, where the region goes on outside the ranges."""
-    low, high = (sum(getattr(ray, f"open_{end}") for ray in region.rays) for end in ("low", "high"))
-    return {"rays": len(region.rays), "allowed_at_start": low, "allowed_at_end": high}
+from tridentjax.files import write_text, write_yaml
+from tridentjax.inference.limits.rows import Row
 
 
 def write_csv(path: Path, rows: list[Row], names: tuple[str, str], units: tuple[str, str], header: list[str]) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.cli.commands.out_files import write_figure, write_table
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, unknown
 from tridentjax.figures.fit import plot_curves
-from tridentjax.figures.style import label, pyplot
+from tridentjax.figures.style import label, pyplot, write_figure
+from tridentjax.files import write_json, write_table, write_yaml
 from tridentjax.inference.build import make_model
 from tridentjax.inference.deviance import make_joint
 from tridentjax.inference.extremum import (
@@ -29,7 +29,7 @@ from tridentjax.inference.fit import Fit, fit
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile_curve import Curve, profile_likelihood
 from tridentjax.runs.config import physics_hash, resolved
-from tridentjax.runs.folder import provenance, run_folder, write_json, write_yaml
+from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.schema.fit import FitSpec
 from tridentjax.schema.run import RunSpec, SamplerSpec
 

@@ -7,18 +7,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, require
+from tridentjax.files import write_json, write_yaml
 from tridentjax.inference.build import make_model
 from tridentjax.inference.checks.predictive import describe, replicate
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
 from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
 from tridentjax.runs.config import physics_hash, require_same_run, resolved
-from tridentjax.runs.folder import provenance, run_folder, save_posterior, write_json, write_yaml
+from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.posterior_file import save_posterior
 from tridentjax.runs.sample_figures import draw_figures, has_corner_plot
 from tridentjax.schema.run import RunSpec
 
@@ -26,28 +27,6 @@ logger = logging.getLogger("tridentjax")
 
 _PRIOR_DOMINATED = 0.25  # [bit]
 _FILES = ("run.yaml", "run.resolved.yaml", "checkpoint.npz", "posterior.nc", "summary.json", "log.txt")
-
-
-def dry_run_report(spec: RunSpec) -> tuple[dict[str, Any], str]:
-    """Parameters of a run and one log-likelihood, at the prior median or the config's start values."""
-    model = make_model(spec)
-    values, _ = model.parameters(jnp.zeros(len(model.names)))
-    values |= {name: jnp.asarray(p.start) for name, p in spec.params.items() if p.start is not None}
-    log_likelihood = float(model.log_likelihood(values))
-    fixed = {name: p.value for name, p in spec.params.items() if p.value is not None}
-    content = {
-        "config": spec.name,
-        "parameters": {name: float(values[name]) for name in model.names},
-        "fixed": fixed,
-        "derived": {name: float(x) for name, x in model.derived(values).items()},
-        "experiments": list(model.experiments),
-        "log_likelihood": log_likelihood,
-    }
-    lines = [f"{name:32} {float(values[name]):.6g} [{model.units[name]}]" for name in model.names]
-    lines += [f"{name:32} {value} (fixed)" for name, value in fixed.items()]
-    derived = {name: float(x) for name, x in model.derived(values).items()}
-    lines += [f"{name:32} {x:.6g} [{model.units[name]}] (derived)" for name, x in derived.items()]
-    return content, "\n".join([*lines, f"log-likelihood = {log_likelihood:.6f}"])
 
 
 def sample_run(

@@ -6,9 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tridentjax.figures import goodness as goodness_figures
-from tridentjax.figures import posterior as posterior_plots
-from tridentjax.figures import style as plots
+from tridentjax.figures.goodness import plot_predictive, plot_pulls, plot_rate_ratios
+from tridentjax.figures.posterior import (
+    plot_corner,
+    plot_couplings,
+    plot_joint,
+    plot_marginals,
+    plot_masses,
+    plot_traces,
+)
+from tridentjax.figures.style import label, pyplot
 from tridentjax.inference.checks.predictive import Replicated
 from tridentjax.inference.grid_posterior import GridPosterior, grid_posterior
 from tridentjax.inference.limits.impacts import posterior_pulls
@@ -36,10 +43,10 @@ def draw_figures(
     ------
     InputError : matplotlib is not installed.
     """
-    plt = plots.pyplot()
+    plt = pyplot()
     (folder / "figures").mkdir(exist_ok=True)
     labels = {
-        name: plots.label(model.latex.get(name, name.replace("_", " ")), model.units[name])
+        name: label(model.latex.get(name, name.replace("_", " ")), model.units[name])
         for name in (*model.names, *posterior.derived)
     }
     # model.names keeps the order of the config; JAX sorts the keys of dictionaries
@@ -52,31 +59,31 @@ def draw_figures(
         names = (log[0], log[1])
         grid = grid_posterior(model, names)
         pair = (posterior.parameters[names[0]], posterior.parameters[names[1]])
-        axes = plots.plot_joint(*pair, (labels[names[0]], labels[names[1]]), grid)
+        axes = plot_joint(*pair, (labels[names[0]], labels[names[1]]), grid)
         axes.set_title(title, fontsize=10)
         figures["joint"] = axes.get_figure(root=True)
     elif has_corner_plot(kinds):
         theory = {name: posterior.parameters[name] for name in model.priors}
         bits = {name: gains[name]["bits"] for name in theory}
-        figures["corner"] = posterior_plots.plot_corner(theory, labels, model.priors, title, bits)
-    figures["marginals"] = plots.plot_marginals(posterior.parameters, labels, log, grid)
+        figures["corner"] = plot_corner(theory, labels, model.priors, title, bits)
+    figures["marginals"] = plot_marginals(posterior.parameters, labels, log, grid)
     both = {**posterior.derived, **posterior.parameters}
     if np.ptp(both["delta_g_A"]) > 0.0:
-        figures["couplings"] = posterior_plots.plot_couplings(both["delta_g_V"], both["delta_g_A"], title)
+        figures["couplings"] = plot_couplings(both["delta_g_V"], both["delta_g_A"], title)
     masses = {name: x for name, x in posterior.derived.items() if model.units[name] == "GeV"}
     if masses:
-        figures["masses"] = posterior_plots.plot_masses(masses, title)
+        figures["masses"] = plot_masses(masses, title)
     measured = {
         c.experiment.name: (m.value, m.uncertainty_low, m.uncertainty_high)
         for c in model.chains
         if (m := c.experiment.measurement).observable == "rate_ratio"
     }
-    figures["rate_ratios"] = plots.plot_rate_ratios(posterior.rate_ratios, measured)
+    figures["rate_ratios"] = plot_rate_ratios(posterior.rate_ratios, measured)
     if replicated:
-        figures["predictive"] = goodness_figures.plot_predictive(replicated)
+        figures["predictive"] = plot_predictive(replicated)
     if model.nuisances:
-        figures["pulls"] = goodness_figures.plot_pulls(posterior_pulls(model, posterior.z), title)
-    figures["traces"] = plots.plot_traces(posterior.z, model.names)
+        figures["pulls"] = plot_pulls(posterior_pulls(model, posterior.z), title)
+    figures["traces"] = plot_traces(posterior.z, model.names)
     for name, figure in figures.items():
         figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
         plt.close(figure)

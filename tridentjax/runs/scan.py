@@ -13,10 +13,10 @@ import numpy as np
 from tridentjax.faults import InputError, require
 from tridentjax.figures.scan import draw_scan
 from tridentjax.figures.style import pyplot
-from tridentjax.files import read_yaml
-from tridentjax.runs.config import require_same_run, resolved
-from tridentjax.runs.folder import provenance, run_folder, write_json, write_yaml
-from tridentjax.scan.build import make_plan, open_scan, scan_identity
+from tridentjax.files import read_yaml, write_json, write_yaml
+from tridentjax.runs.config import physics_hash, require_same_run, resolved
+from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.scan.build import make_plan, open_scan
 from tridentjax.scan.evaluator import STATUS, single_precision_error
 from tridentjax.scan.grid_file import assemble_grid
 from tridentjax.scan.parts import finished_parts, part_path
@@ -219,3 +219,8 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "parts", ignore_errors=True)
     shutil.rmtree(folder / "figures", ignore_errors=True)
+
+
+def scan_identity(settings: dict[str, Any]) -> str:
+    """Hash of everything that the columns of a scan depend on."""
+    return physics_hash(settings, "scan")

@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.cli.commands.arguments import emit
 from tridentjax.faults import InputError
-from tridentjax.figures import calibration as calibration_figures
+from tridentjax.figures.calibration import plot_ecdf_differences, plot_grid_deviations, plot_rank_histograms, plot_seeds
 from tridentjax.figures.style import pyplot
+from tridentjax.files import write_json, write_text, write_yaml
 from tridentjax.inference.build import make_model
 from tridentjax.inference.checks.agreement import Deviation, SeedAgreement, across_seeds, against_grid, equal_lengths
 from tridentjax.inference.checks.calibration import Calibration, calibrate
@@ -23,32 +22,13 @@ from tridentjax.inference.checks.simulate import require_throwable
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.posterior import LARGEST_R_HAT, Posterior, Progress, sample_posterior
-from tridentjax.runs.config import config_path, load_config, physics_hash, resolved
-from tridentjax.runs.folder import provenance, run_folder, write_json, write_text, write_yaml
+from tridentjax.runs.config import physics_hash, resolved
+from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.schema.calibration import CalibrationSpec
 from tridentjax.schema.run import ParameterSpec, RunSpec
 
 _FILES = ("run.yaml", "run.resolved.yaml", "ranks.csv", "summary.json")
 _GRID, _COARSE = ((120, 160), 128), ((60, 80), 64)  # cells, points of the nuisances
-
-
-def validate(
-    config: str, out: Path | None, overrides: tuple[str, ...], force: bool, dry_run: bool, as_json: bool
-) -> bool:
-    """Validate the posterior of a config into a folder; returns whether every check passed."""
-    spec = load_config(config, overrides)
-    if dry_run:
-        model = make_model(reduce_spec(spec, spec.calibration or CalibrationSpec()))
-        values, _ = model.parameters(jnp.zeros(len(model.names)))
-        content = {"config": spec.name, "parameters": {name: float(values[name]) for name in model.names},
-                   "log_likelihood": float(model.log_likelihood(values))}  # fmt: skip
-        lines = [f"{name:32} {float(values[name]):.6g} [{model.units[name]}]" for name in model.names]
-        emit(content, as_json, "\n".join([*lines, f"log-likelihood = {content['log_likelihood']:.6f}"]))
-        return True
-    folder = out or Path(f"runs/{spec.name}_validation")
-    content, text = validate_run(spec, folder, force=force, config=config_path(config))
-    emit(content, as_json, text)
-    return bool(content["passed"])
 
 
 def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[dict[str, Any], str]:
@@ -77,8 +57,8 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
         ranks = calibrate(reduced, settings, spec.sampler, fitted, lambda progress: _say(str(progress)))
         checks += _sbc_checks(ranks, settings)
         if spec.output.figures:
-            figures["rank_histograms"] = calibration_figures.plot_rank_histograms(ranks, settings.bins)
-            figures["rank_ecdf"] = calibration_figures.plot_ecdf_differences(ranks)
+            figures["rank_histograms"] = plot_rank_histograms(ranks, settings.bins)
+            figures["rank_ecdf"] = plot_ecdf_differences(ranks)
     if {"grid", "seeds"} & set(settings.checks):
         found, drawn = _chain_checks(spec, settings)
         checks += found
@@ -157,13 +137,13 @@ def _chain_checks(spec: RunSpec, settings: CalibrationSpec) -> tuple[list[dict[s
     if "grid" in settings.checks:
         if rows := _grid_rows(model, runs):
             checks.append(_grid_check(rows, settings))
-            figures["grid"] = calibration_figures.plot_grid_deviations(rows) if spec.output.figures else None
+            figures["grid"] = plot_grid_deviations(rows) if spec.output.figures else None
         else:
             _say("no grid: the model has not exactly two uniform or loguniform parameters")
     if "seeds" in settings.checks:
         found = across_seeds([run.parameters for run in runs])
         checks += _seed_checks(found, settings)
-        figures["seeds"] = calibration_figures.plot_seeds(found) if spec.output.figures else None
+        figures["seeds"] = plot_seeds(found) if spec.output.figures else None
     return checks, figures
 
 

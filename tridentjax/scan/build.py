@@ -17,7 +17,6 @@ from tridentjax.inference.folded_model import Folded, fold_model
 from tridentjax.inference.limits.cls import reference_fit
 from tridentjax.inference.model import Model
 from tridentjax.inference.optimise import maximise
-from tridentjax.runs.config import physics_hash
 from tridentjax.scan.evaluator import STATUS, nominal_outputs, profiled_outputs
 from tridentjax.scan.parts import Column, part_suffix
 from tridentjax.scan.plan import Plan
@@ -116,11 +115,6 @@ def make_plan(
         str(folder.resolve()), identity, spec.theory, names, model.priors, source, total, scan, folded,
         model if profiled else None, best, threshold, about, part_suffix(),
     )  # fmt: skip
-
-
-def scan_identity(settings: dict[str, Any]) -> str:
-    """Hash of everything that the columns of a scan depend on."""
-    return physics_hash(settings, "scan")
 
 
 def _place(scan: ScanSpec) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Shaped
 
+from tridentjax.inference.data import observed
 from tridentjax.inference.folded_model import Folded, in_float32
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.profile import observed, profile
-from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS
+from tridentjax.inference.profile import profile
 from tridentjax.schema.scan import Condition
 from tridentjax.theory.catalogue import Theory
+from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 
 Outputs = dict[str, Shaped[Array, ""]]
 OutputFunction = Callable[[dict[str, Float[Array, ""]]], Outputs]

@@ -6,12 +6,13 @@ Choices (words, such as `scheme`) are bound to the function, so that only number
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
-from tridentjax.currents import Channel, LeptonCurrent
+from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
 from tridentjax.faults import InputError, unknown
 from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
 from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
@@ -178,3 +179,28 @@ def _with_choices(function: TheoryFunction, choices: dict[str, Any]) -> TheoryFu
 
     bound.__name__ = function.__name__  # files and run folders record it
     return bound
+
+
+def refuse_undefined(theory: str, bound: BoundTheory, channel: Channel) -> None:
+    """Refuse parameters at which a theory has no current, instead of printing NaN.
+
+    Raises
+    ------
+    InputError : the current or a derived quantity is not finite.
+    """
+    current = bound.function(bound.values, channel, jnp.asarray([1e-6, 1.0]))
+    numbers = [*jax.tree.leaves(current), *bound.derive(bound.values).values()]
+    if not all(np.isfinite(np.asarray(x)).all() for x in numbers):
+        given = ", ".join(f"{name} = {value}" for name, value in bound.given.items())
+        raise InputError([f"theory {theory} has no solution at {given}; move the parameters (a higher Lambda_IR, ...)"])
+
+
+def shown_rows(channel: Channel, current: LeptonCurrent) -> list[tuple[int, str, str]]:
+    """Rows of a current to show, with outgoing neutrino and part: the Standard Model's first, empty others left out."""
+    own, count = channel.outgoing_neutrinos, current.g_V.shape[0]
+    if count == len(own):
+        return [(i, flavour, "real") for i, flavour in enumerate(own)]
+    rows = [(i, FLAVOURS[i % 3], ("real", "imaginary")[i // 3]) for i in range(count)]
+    filled = np.abs(np.asarray(current.g_V)).sum(1) + np.abs(np.asarray(current.g_A)).sum(1) > 0.0
+    kept = [row for row in rows if filled[row[0]] or (row[1] in own and row[2] == "real")]
+    return sorted(kept, key=lambda row: (row[1] not in own, row[0]))

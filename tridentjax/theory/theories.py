@@ -7,6 +7,7 @@ lists the ones that the command line and config files know by name, with their p
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -238,3 +239,18 @@ def _bulk_masses(parameters: Parameters) -> tuple[dict[str, Any], dict[str, Any]
 def _flavoured(parameters: Parameters, name: str, flavour: str) -> Float[Array, "*tower"]:
     """Coupling of one flavour: its own if given, else the common one, else 0."""
     return as_float(parameters.get(f"{name}_{flavour}", parameters.get(name, 0.0)))
+
+
+def has_scalars(theory: TheoryFunction, parameters: Parameters, channel: Channel) -> bool:
+    """Whether a theory gives g_S or g_P in a channel, found by tracing it: what they are does not matter."""
+    return bool(jax.eval_shape(lambda: theory(parameters, channel, jnp.ones(1))).has_scalars)
+
+
+def is_open(theory: TheoryFunction, parameters: Parameters, channel: Channel) -> bool:
+    """Whether a theory has an outgoing neutrino in a channel; flavour violation opens what the SM forbids."""
+    return jax.eval_shape(lambda: theory(parameters, channel, jnp.ones(1))).g_V.shape[0] > 0
+
+
+def electroweak_part(parameters: Parameters) -> Parameters:
+    """What the Standard-Model reference of a rate ratio depends on."""
+    return {name: parameters[name] for name in ELECTROWEAK if name in parameters}

@@ -6,17 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
+from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.experiment.flux import SPECIES
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, keep, unknown
 from tridentjax.process.cuts import CutRequest, Cuts, make_cuts
-from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS
 from tridentjax.process.laboratory import OBSERVABLES
 from tridentjax.theory.binding import BoundTheory, bind_theory, theory_faults
+from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 
 
 def emit(content: dict[str, Any], as_json: bool, text: str) -> None:
@@ -64,15 +62,6 @@ def parse_channel(neutrino: str, leptons: str) -> Channel:
     return Channel(flavour, match[1], match[2], neutrino.startswith("anti"))
 
 
-def keep(faults: list[str], function: Any, *arguments: Any) -> Any:
-    """Result of a call whose faults are collected instead of raised."""
-    try:
-        return function(*arguments)
-    except InputError as error:
-        faults += error.faults
-        return None
-
-
 def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | None = None) -> BoundTheory:
     """Theory of --theory with the numbers and words of --set; a comma separates several mediators.
 
@@ -97,31 +86,6 @@ def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | 
     if faults:
         raise InputError(faults)
     return bind_theory(theory, given, place)
-
-
-def refuse_undefined(theory: str, bound: BoundTheory, channel: Channel) -> None:
-    """Refuse parameters at which a theory has no current, instead of printing NaN.
-
-    Raises
-    ------
-    InputError : the current or a derived quantity is not finite.
-    """
-    current = bound.function(bound.values, channel, jnp.asarray([1e-6, 1.0]))
-    numbers = [*jax.tree.leaves(current), *bound.derive(bound.values).values()]
-    if not all(np.isfinite(np.asarray(x)).all() for x in numbers):
-        given = ", ".join(f"{name} = {value}" for name, value in bound.given.items())
-        raise InputError([f"theory {theory} has no solution at {given}; move the parameters (a higher Lambda_IR, ...)"])
-
-
-def shown_rows(channel: Channel, current: LeptonCurrent) -> list[tuple[int, str, str]]:
-    """Rows of a current to show, with outgoing neutrino and part: the Standard Model's first, empty others left out."""
-    own, count = channel.outgoing_neutrinos, current.g_V.shape[0]
-    if count == len(own):
-        return [(i, flavour, "real") for i, flavour in enumerate(own)]
-    rows = [(i, FLAVOURS[i % 3], ("real", "imaginary")[i // 3]) for i in range(count)]
-    filled = np.abs(np.asarray(current.g_V)).sum(1) + np.abs(np.asarray(current.g_A)).sum(1) > 0.0
-    kept = [row for row in rows if filled[row[0]] or (row[1] in own and row[2] == "real")]
-    return sorted(kept, key=lambda row: (row[1] not in own, row[0]))
 
 
 def light_mass_faults(given: Mapping[str, Any], place: str) -> list[str]:

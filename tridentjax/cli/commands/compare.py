@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from tridentjax.cli.commands.arguments import emit, keep, parse_theory, refuse_undefined
-from tridentjax.cli.commands.out_files import output_files, write_figure, write_table
+from tridentjax.cli.commands.arguments import emit, parse_theory
+from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.load import Experiment, experiment_names, load_experiment
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, keep
 from tridentjax.figures.goodness import plot_comparison
-from tridentjax.figures.style import pyplot
-from tridentjax.process.cross_section import has_scalars
+from tridentjax.figures.style import pyplot, write_figure
+from tridentjax.files import write_table
 from tridentjax.rates.chain import prepare
 from tridentjax.rates.comparison import Combined, Comparison, combine, compare
 from tridentjax.rates.exposure import complete
-from tridentjax.theory.binding import BoundTheory
+from tridentjax.theory.binding import BoundTheory, refuse_undefined
+from tridentjax.theory.theories import has_scalars
 
 _NEGLECTED = "errors that measurements share (nuclear models, normalisations) are neglected in the sum"
 

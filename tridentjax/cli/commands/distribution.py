@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from tridentjax._version import __version__
-from tridentjax.cli.commands.arguments import emit, keep, parse_channel, parse_cuts, parse_theory, refuse_undefined
+from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
 from tridentjax.experiment.flux import Flux, load_flux
-from tridentjax.faults import InputError, unknown
-from tridentjax.figures.style import plot_distribution
+from tridentjax.faults import InputError, keep, unknown
+from tridentjax.figures.distribution import plot_distribution
+from tridentjax.nucleus.regimes import target_regimes
 from tridentjax.process.cuts import NO_CUTS
 from tridentjax.process.laboratory import OBSERVABLES
-from tridentjax.process.model_spread import target_regimes
 from tridentjax.rates.distributions import Distribution, differential_distribution
+from tridentjax.theory.binding import refuse_undefined
 
 
 def distribution(

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tridentjax.cli.commands.arguments import emit, keep, parse_channel, parse_cuts, parse_theory, refuse_undefined
+from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
 from tridentjax.events.files import check_event_file, write_events
 from tridentjax.events.generate import generate_events
 from tridentjax.events.sample import reweighted
 from tridentjax.events.source import EventSource, beam_source, experiment_source
 from tridentjax.experiment.load import load_experiment
-from tridentjax.faults import InputError
-from tridentjax.process.cross_section import has_scalars
+from tridentjax.faults import InputError, keep
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.theory import theories
+from tridentjax.theory.binding import refuse_undefined
+from tridentjax.theory.theories import has_scalars
 
 
 def events(

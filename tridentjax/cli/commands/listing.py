@@ -1,10 +1,7 @@
 """What each CLI command does: collect input, call the library, print for people or as JSON."""
 
 import sys
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -18,7 +15,7 @@ from tridentjax.files import data_folder, read_yaml
 from tridentjax.nucleus.materials import element_names, material_names, material_rows
 from tridentjax.nucleus.nuclei import FORM_FACTORS, NUCLEON_FORM_FACTORS, density_rows, nucleus_names, nucleus_row
 from tridentjax.process.laboratory import OBSERVABLES
-from tridentjax.runs.config import config_names, config_path, load_config
+from tridentjax.runs.config import config_names, config_path
 from tridentjax.theory.catalogue import THEORIES
 
 
@@ -103,73 +100,3 @@ def show(name: str, as_json: bool) -> None:
             return
     every = (*config_names(), *experiment_names(), *flux_names())
     raise InputError([unknown("config, experiment or flux", name, every)])
-
-
-def sample(config: str, overrides: tuple[str, ...], **options: Any) -> bool:
-    """Sample a posterior into a run folder; returns whether it converged."""
-    from tridentjax.runs.sample import sample_run
-
-    content = _run_verb(sample_run, "", config, overrides, **options)
-    return content is None or bool(content["converged"])
-
-
-def contour(config: str, overrides: tuple[str, ...], **options: Any) -> None:
-    """Find the contours of a config and write them into a run folder."""
-    from tridentjax.runs.contour import contour_run
-
-    _run_verb(contour_run, "_contour", config, overrides, **options)
-
-
-def fit(config: str, overrides: tuple[str, ...], **options: Any) -> bool:
-    """Fit a config into a run folder; returns whether everything converged."""
-    from tridentjax.runs.fit import fit_run
-
-    content = _run_verb(fit_run, "_fit", config, overrides, **options)
-    return content is None or bool(content["converged"])
-
-
-def scan(config: str, overrides: tuple[str, ...], **options: Any) -> None:
-    """Evaluate the points of a config into a run folder."""
-    from tridentjax.runs.scan import scan_run
-
-    _run_verb(scan_run, "_scan", config, overrides, **options)
-
-
-def _run_verb(
-    run: Callable[..., tuple[dict[str, Any], str]],
-    suffix: str,
-    config: str,
-    overrides: tuple[str, ...],
-    *,
-    out: Path | None,
-    dry_run: bool,
-    as_json: bool,
-    **options: Any,
-) -> dict[str, Any] | None:
-    """Run a verb in its folder and print the answer; a dry run prints parameters and returns None.
-
-    The folder is `out`, or that of the config (`runs/NAME`) with the suffix of the verb; `options` are those of `run`.
-    """
-    from tridentjax.runs.sample import dry_run_report
-
-    spec = load_config(config, overrides)
-    if dry_run:
-        content, text = dry_run_report(spec)
-        emit(content, as_json, text)
-        return None
-    _require_cluster(options.get("dask"))
-    folder = out or Path((spec.output.folder or f"runs/{spec.name}") + suffix)
-    content, text = run(spec, folder, config=config_path(config), **options)
-    emit(content, as_json, text)
-    return content
-
-
-def _require_cluster(scheduler: str | None) -> None:
-    """Find out that a scheduler is not there before anything is computed or written."""
-    if scheduler is None:
-        return
-    if not all(map(find_spec, ("dask", "distributed"))):
-        raise InputError(["--dask needs Dask; install it with: pip install 'tridentjax[cluster]'"])
-    from tridentjax.scan.cluster import check_scheduler
-
-    check_scheduler(scheduler)

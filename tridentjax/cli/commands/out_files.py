@@ -1,16 +1,12 @@
 """Files that a command writes beside its answer: a table, or a figure with its table."""
 
-import csv
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tridentjax._version import __version__
 from tridentjax.faults import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -34,37 +30,3 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
     if faults:
         raise InputError(faults)
     return files
-
-
-def write_table(path: Path, comments: Sequence[str], columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as CSV under comment lines (#), through a temporary name; an entry of None is left empty.
-
-    Parameters
-    ----------
-    path : file.
-    comments : what the table is and rests on; the version is added to the first.
-    columns : keys of the rows, and the header line.
-    rows : numbers, in full precision, and words.
-    """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        first, *others = comments
-        stream.writelines(f"# {line}\n" for line in (f"{first}; tridentjax {__version__}", *others))
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow([_cell(row[column]) for column in columns])
-    os.replace(temporary, path)
-
-
-def write_figure(path: Path, figure: "Figure") -> None:
-    """Save a figure in the format of the file name, through a temporary name."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-    os.replace(temporary, path)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return repr(value) if isinstance(value, float) else str(value)

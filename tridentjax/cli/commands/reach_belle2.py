@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, get_args
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.cli.commands.arguments import emit, keep, mass_grid
-from tridentjax.cli.commands.out_files import output_files, write_figure, write_table
+from tridentjax.cli.commands.arguments import emit, mass_grid
+from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions, photon_cross_section
-from tridentjax.faults import InputError, unknown
-from tridentjax.figures.style import DARK, pyplot
+from tridentjax.faults import InputError, keep, unknown
+from tridentjax.figures.reach import plot_reach
+from tridentjax.figures.style import pyplot, write_figure
+from tridentjax.files import write_table
 from tridentjax.inference.limits.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _LARGEST_COUNT = 100_000
 _COUPLING = {"loop": "g", "tree": "epsilon"}
@@ -87,20 +89,6 @@ def reach_belle2(
     lines = [title, *(_assumption_line(name, item) for name, item in stated.items())]
     lines += [_line(point, _COUPLING[mixing]) for point in curve]
     emit(content, as_json, "\n".join([*lines, *(f"wrote {path}" for path in content["files"])]))
-
-
-def plot_reach(mass: np.ndarray, coupling: np.ndarray, axis: str, legend: str, title: str) -> "Figure":
-    """Reach in a coupling against the mass [GeV]; NaN leaves a gap, or the end of the curve."""
-    figure, axes = pyplot().subplots(figsize=(6.8, 4.8), layout="constrained")
-    lone = "o" if np.isfinite(coupling).sum() == 1 else ""
-    order = np.argsort(mass)
-    axes.plot(mass[order], coupling[order], color=DARK, marker=lone, label=legend)
-    if np.isfinite(coupling).any():
-        axes.set(xscale="log", yscale="log")
-    axes.set(xlabel="$m_{Z'}$ [GeV]", ylabel=axis, xlim=(mass.min() / 1.05, mass.max() * 1.05))
-    axes.set_title(title.replace("e+ e- -> gamma Z' (invisible)", r"$e^+e^-\to\gamma Z'$ (invisible)"), fontsize=9)
-    axes.legend(fontsize=8)
-    return figure
 
 
 def _curve(mass: np.ndarray, coupling: np.ndarray, limit: float, record: Belle2Assumptions) -> list[dict[str, Any]]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from tridentjax.cli.commands.arguments import emit, keep, mass_grid
-from tridentjax.cli.commands.out_files import output_files, write_figure, write_table
+from tridentjax.cli.commands.arguments import emit, mass_grid
+from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.load import load_experiment
-from tridentjax.faults import InputError
-from tridentjax.figures.style import ACCENT, DARK, MIDDLE, pyplot
+from tridentjax.faults import InputError, keep
+from tridentjax.figures.reach import ACCURACIES, plot_accuracy
+from tridentjax.figures.style import pyplot, write_figure
+from tridentjax.files import write_table
 from tridentjax.inference.limits.required_accuracy import (
     BEAM_MODES,
     LABEL,
@@ -26,17 +28,14 @@ from tridentjax.inference.limits.required_accuracy import (
     two_sided,
 )
 from tridentjax.inference.model import Model
-from tridentjax.process.kernel import SMALLEST_MEDIATOR_MASS
+from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
-ACCURACIES = (0.25, 0.40)  # of 1902.06765: abstract (improved) and body (baseline); which holds is not resolved
 _COUPLINGS = (5e-4, 1e-3, 3e-3, 1e-2)
 _MOST_POINTS = 10_000
 _COLUMNS = ("mass", "g", "rate_ratio", "accuracy", "accuracy_with_nuisances", "reason")
-_SHADES = (DARK, ACCENT, MIDDLE, "0.4")
-_MARKERS = ("o", "s", "^", "D")
 
 
 def reach_dune(
@@ -116,50 +115,6 @@ def reach_dune(
             pyplot().close(figure)
     text += [*(_line(point) for point in curve), *_excluded_lines(lines), *(f"wrote {path}" for path in files)]
     emit(content, as_json, "\n".join(text))
-
-
-def plot_accuracy(
-    curve: list[dict[str, Any]], confidence_level: float, statistics: dict[str, Any] | None, title: str
-) -> "Figure":
-    """Required accuracy against the mass, one shade a coupling: full line without nuisances, dashed with them."""
-    figure, axes = pyplot().subplots(figsize=(7.2, 5.2), layout="constrained")
-    for number, g in enumerate(dict.fromkeys(point["g"] for point in curve)):
-        own = sorted((point for point in curve if point["g"] == g), key=lambda point: point["mass"])
-        x = [point["mass"] for point in own]
-        for key, style, text in (
-            ("accuracy", "-", f"$g' = {_power(g)}$"),
-            ("accuracy_with_nuisances", "--", ""),
-        ):
-            y = np.asarray([math.nan if point[key] is None else point[key] for point in own])
-            alone = np.isfinite(y).sum() == 1
-            marker = _MARKERS[number % len(_MARKERS)] if key == "accuracy" or alone else ""  # the shades alike in grey
-            axes.plot(x, y, color=_SHADES[number % len(_SHADES)], linestyle=style, marker=marker, markersize=4,
-                      markevery=max(1, len(x) // 8), linewidth=1.0 + number // len(_SHADES), label=text)  # fmt: skip
-    axes.plot(
-        [], [], color="black", linestyle="--", label="with nuisances (dashed; ends where\nthe theory error hides)"
-    )
-    for accuracy in ACCURACIES:
-        axes.axhline(accuracy, color="0.45", linewidth=0.9, linestyle=(0, (6, 2)))
-        axes.annotate(f"{100 * accuracy:g} %", (0.995, accuracy), xycoords=("axes fraction", "data"), fontsize=8,
-                      ha="right", va="bottom", color="0.3")  # fmt: skip
-    if statistics is not None:
-        text = f"statistics alone, {100 * statistics['accuracy']:.2g} %, efficiency {statistics['efficiency']:g}"
-        axes.axhline(statistics["accuracy"], color="0.45", linewidth=0.9, linestyle=":")
-        axes.annotate(text, (0.995, statistics["accuracy"]), xycoords=("axes fraction", "data"), fontsize=8,
-                      ha="right", va="bottom", color="0.3",
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
-    axes.set(xscale="log", yscale="log", ylim=(5e-3, 10.0), xlabel="$m_{Z'}$ [GeV]")
-    axes.set_ylabel(f"accuracy $\\delta$ of $R = 1 \\pm \\delta$ that excludes at {100 * confidence_level:g} % CL")
-    axes.set_title(title.replace("(m, g')", "$(m_{Z'}, g')$"), fontsize=9)
-    axes.legend(fontsize=8, loc="lower left")
-    return figure
-
-
-def _power(x: float) -> str:
-    """A number for a mathematical label."""
-    mantissa, exponent = f"{x:.3e}".split("e")
-    digits = mantissa.rstrip("0").rstrip(".")
-    return f"10^{{{int(exponent)}}}" if digits == "1" else f"{digits} \\times 10^{{{int(exponent)}}}"
 
 
 def _curve(mass: np.ndarray, g: np.ndarray, found: RequiredAccuracy, z: float) -> list[dict[str, Any]]:

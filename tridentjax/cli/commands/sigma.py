@@ -7,28 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from tridentjax.cli.commands.arguments import (
-    emit,
-    keep,
-    parse_channel,
-    parse_cuts,
-    parse_settings,
-    parse_theory,
-    refuse_undefined,
-    shown_rows,
-)
+from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_settings, parse_theory
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import Channel, LeptonCurrent
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, keep, unknown
 from tridentjax.nucleus.nuclei import NUCLEON_FORM_FACTORS
-from tridentjax.nucleus.regimes import REGIMES, Regime
-from tridentjax.process.cross_section import is_open
+from tridentjax.nucleus.regimes import REGIMES, Regime, target_regimes
 from tridentjax.process.cuts import NO_CUTS
 from tridentjax.process.matrix_element import ALL_STRUCTURES, SCALAR_STRUCTURES
-from tridentjax.process.model_spread import ModelSpread, model_spread, summed, target_regimes
+from tridentjax.process.model_spread import ModelSpread, model_spread, summed
 from tridentjax.process.phase_space import threshold_energy
 from tridentjax.process.totals import TotalCrossSections
 from tridentjax.theory import theories
+from tridentjax.theory.binding import refuse_undefined, shown_rows
+from tridentjax.theory.theories import is_open
 
 # [GeV]; the gauge-invariant tree with W and Z propagators changes dimuons on a proton by +0.4 % there, +3.1 % at
 # 3 TeV and +19 % at 5 TeV, where the W is real; coherent rates by less than 0.1 %

@@ -26,8 +26,9 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 from numpyro.infer.hmc import hmc
 
-from tridentjax.inference.checks.simulate import require_informative, require_throwable, throw_truths, with_data
+from tridentjax.inference.checks.simulate import require_informative, require_throwable, throw_truths
 from tridentjax.inference.checks.uniformity import chi2_p_value, ecdf_p_value
+from tridentjax.inference.data import with_data
 from tridentjax.inference.diagnostics import bulk_ess
 from tridentjax.inference.model import Model
 from tridentjax.precision import require_float64

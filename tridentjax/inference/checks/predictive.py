@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax.experiment.likelihood import profiled_background
-from tridentjax.inference.limits.cls import throw
+from tridentjax.inference.data import throw
 from tridentjax.inference.model import Model
 
 _SMALLEST_MEAN = 1e-9  # of a count: a normal background may be negative, and rounding too

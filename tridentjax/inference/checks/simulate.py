@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax.faults import InputError
-from tridentjax.inference.limits.cls import throw
+from tridentjax.inference.data import throw
 from tridentjax.inference.model import Model
 
 _FAR = 1e3  # errors from the Standard Model
@@ -46,11 +46,6 @@ def require_throwable(model: Model) -> None:
         faults.append("sampler.edge is fitted to one data set; leave edge and along out of a calibration")
     if faults:
         raise InputError(faults)
-
-
-def with_data(model: Model, data: Float[Array, " experiment"]) -> Model:
-    """The same model with other measured values."""
-    return eqx.tree_at(lambda m: [chain.experiment.measurement.value for chain in m.chains], model, list(data))
 
 
 def throw_truths(model: Model, count: int, key: Array) -> Truth:

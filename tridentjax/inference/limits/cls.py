@@ -11,7 +11,6 @@ sign reversed). It needs no best fit of the theory, so it serves rates that fall
 that rise. Toys throw the data and the centres of the constraints about what fits the observation best.
 """
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -19,15 +18,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import log_ndtr, ndtri
+from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
-from tridentjax.experiment.likelihood import profiled_background
+from tridentjax.inference.data import Data, Point, asimov, deviances, observed, standard_model, throw
 from tridentjax.inference.model import Model
-from tridentjax.inference.profile import Data, Profile, deviances, observed, profile
-from tridentjax.theory.theories import sm
+from tridentjax.inference.profile import Profile, profile
 
-Point = dict[str, Float[Array, ""]]
 _SMALLEST_SEPARATION = 1e-10  # rounding of F decides about less
 _SMALLEST_LOG_P = -100.0  # of the Standard Model; where t ~ 1e26 the difference t - A has no digits left
 
@@ -39,33 +36,11 @@ class Reference(NamedTuple):
     asimov: Data
 
 
-def standard_model(model: Model) -> Model:
-    """The same experiments and nuisances with the theory switched off."""
-    return dataclasses.replace(model, theory=sm)
-
-
 def reference_fit(model: Model, data: Data | None = None, search: Model | None = None) -> Reference:
     """Fit of the Standard Model to the observation (or to other data)."""
     data, null = observed(model) if data is None else data, standard_model(model)
     fit = profile(null, data, null.ratios_at, {}, search=standard_model(search or model).ratios_at)
     return Reference(fit, asimov(null, {}, fit.z, data))
-
-
-def asimov(model: Model, point: Point, z: Float[Array, " nuisance"], data: Data) -> Data:
-    """Data without fluctuations of a hypothesis whose nuisances (and backgrounds) fit `data` best."""
-    ratios = model.ratios_at(point, z)
-    values, backgrounds = zip(*(_expected(model, i, ratios[i], data) for i in range(ratios.size)), strict=True)
-    return Data(jnp.stack(values), jnp.stack(backgrounds), z)
-
-
-def _expected(model: Model, i: int, ratio: Float[Array, ""], data: Data) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Expected value and background of one experiment."""
-    m = model.chains[i].experiment.measurement
-    if m.observable != "counts":
-        return ratio, data.background[i]
-    signal = m.signal_sm * ratio
-    best = profiled_background(data.value[i], signal, data.background[i], m.background_uncertainty)
-    return signal + best, best
 
 
 def log_CLs(
@@ -130,36 +105,6 @@ def expanded_ratios(expansion: Expansion, z: Float[Array, " nuisance"]) -> Float
     """Rate ratios of an expansion, in the form `profile` wants."""
     step = z - expansion.z_0
     return expansion.ratio + expansion.slope @ step + 0.5 * (expansion.curvature @ step) @ step
-
-
-def throw(
-    model: Model,
-    ratios: Float[Array, " experiment"],
-    z: Float[Array, " nuisance"],
-    backgrounds: Float[Array, " experiment"],
-    key: Array,
-) -> Data:
-    """One toy: data of every experiment and centres of all constraints, thrown about a truth."""
-    values, estimates = [], []
-    for i, chain in enumerate(model.chains):
-        m = chain.experiment.measurement
-        of_value, of_background = jax.random.split(jax.random.fold_in(key, i))
-        if m.observable == "counts":
-            expected = m.signal_sm * ratios[i] + backgrounds[i]
-            values.append(jax.random.poisson(of_value, expected).astype(float))
-            estimates.append(backgrounds[i] + m.background_uncertainty * jax.random.normal(of_background))
-        else:
-            values.append(ratios[i] + _two_piece(jax.random.uniform(of_value), m.uncertainty_low, m.uncertainty_high))
-            estimates.append(jnp.zeros(()))
-    centres = z + jax.random.normal(jax.random.fold_in(key, len(values)), z.shape)
-    return Data(jnp.stack(values), jnp.stack(estimates), centres)
-
-
-def _two_piece(u: Float[Array, ""], low: float, high: float) -> Float[Array, ""]:
-    """Measured minus true value at quantile u: the upper error applies when the truth lies above the measurement."""
-    below = high / (low + high)
-    x = jnp.where(u < below, u / (2.0 * below), 0.5 + (u - below) / (2.0 * (1.0 - below)))
-    return jnp.where(u < below, high, low) * ndtri(jnp.clip(x, 1e-300, 1.0 - 1e-16))
 
 
 class ToyCLs(NamedTuple):

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from tridentjax.inference.data import Data, deviances, observed
 from tridentjax.inference.limits.rays import Boundary, Plane
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.profile import Data, deviances, observed, profile
+from tridentjax.inference.profile import profile
 
 _LATTICE = 65
 _HALVINGS = 40

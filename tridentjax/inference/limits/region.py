@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from tridentjax.faults import InputError
+from tridentjax.inference.data import observed
 from tridentjax.inference.limits.cls import make_toy_CLs
 from tridentjax.inference.limits.rays import Boundary, Objective, Plane, Ray, sample_rays, trace
 from tridentjax.inference.limits.statistics import (
@@ -25,8 +26,7 @@ from tridentjax.inference.limits.statistics import (
     profiled_deviance,
 )
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.profile import observed
-from tridentjax.schema.run import ContourSpec
+from tridentjax.schema.contour import ContourSpec
 
 _BRACKET = 1e-7  # half width of a bracket, in t
 _LONGEST_STEP = 0.05

@@ -31,10 +31,12 @@ from tridentjax.experiment.load import load_experiment
 from tridentjax.experiment.measurement import Measurement
 from tridentjax.faults import InputError
 from tridentjax.inference.build import make_model
+from tridentjax.inference.data import deviances, observed
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.profile import Profile, deviances, observed, profile
+from tridentjax.inference.profile import Profile, profile
+from tridentjax.rates.budget import TheoryBudget, theory_budget
 from tridentjax.rates.chain import fold, prepare
-from tridentjax.rates.exposure import TheoryBudget, expected_events, theory_budget
+from tridentjax.rates.exposure import expected_events
 from tridentjax.schema.run import RunSpec
 from tridentjax.schema.strict import validate
 

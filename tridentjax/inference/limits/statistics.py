@@ -11,13 +11,12 @@ from jaxtyping import Array, Float
 from scipy.stats import chi2, norm
 
 from tridentjax.faults import InputError
+from tridentjax.inference.data import Data, Point, observed
 from tridentjax.inference.grid_posterior import integrate_nuisances, log_marginals, prior_axes
 from tridentjax.inference.limits.cls import log_CLs, reference_fit
 from tridentjax.inference.limits.rays import Samples
 from tridentjax.inference.model import Model
-from tridentjax.inference.profile import Data, observed, profile
-
-Point = dict[str, Float[Array, ""]]
+from tridentjax.inference.profile import profile
 
 STATISTICS = {
     "gaussian": "two-sided Gaussian interval of the measured rate ratio, nuisances nominal (as in the literature)",
