@@ -1,7 +1,7 @@
 """Independent answers for the warped space: explicit towers, diagonalised mass matrices, Bessel propagators.
 
-Nothing here knows the closed forms of `tridentjax.theory.rs.geometry`. Modes come from `tridentjax.theory.rs.kk` (itself tested
-against the root equation in mpmath), sums are taken mode by mode and extrapolated in their number.
+Nothing here knows the closed forms of `theory.rs.geometry`. Modes come from `theory.rs.kk` (itself tested against the
+root equation in mpmath), sums are taken mode by mode and extrapolated in their number.
 """
 
 import numpy as np

@@ -12,9 +12,9 @@ from scipy.stats import poisson
 
 from tridentjax.experiment.belle2 import (
     Belle2Assumptions,
+    belle2_events,
     belle2_log_likelihood,
     electron_coupling2,
-    expected_events,
     invisible_branching_ratio,
     photon_cross_section,
 )
@@ -87,7 +87,7 @@ def test_event_numbers_of_the_check(epsilon, count):
 
 
 def test_photon_form_and_hypercharge_form():
-    photon = expected_events({"mass": 0.1, "g_nu": 1.0, "kinetic_mixing": 2e-4}, Belle2Assumptions())
+    photon = belle2_events({"mass": 0.1, "g_nu": 1.0, "kinetic_mixing": 2e-4}, Belle2Assumptions())
     hypercharge = lmutau_events("tree", jnp.asarray([0.1]), jnp.asarray([2e-4]), Belle2Assumptions())
     assert float(hypercharge[0] / photon) == pytest.approx(1 - 0.23122, rel=1e-7, abs=0.0)
 
@@ -110,7 +110,7 @@ def test_branching_ratio_of_general_charges():
 
 def test_axial_coupling_of_the_electron_counts_like_the_vector():
     axial, vector = ({"mass": 0.4, "g_nu": 1e-4, name: 3e-4} for name in ("g_A_e", "g_V_e"))
-    ratio = expected_events(axial, WINDOW) / expected_events(vector, WINDOW)
+    ratio = belle2_events(axial, WINDOW) / belle2_events(vector, WINDOW)
     assert float(ratio) == pytest.approx(1.0, abs=2e-4) and float(ratio) != 1.0  # widths differ by 6 (m_e/m)^2
 
 
@@ -221,7 +221,7 @@ def test_transforms():
     masses, couplings = jnp.asarray([0.03, 0.8, 4.4, 10.9]), jnp.asarray([2e-4, 7e-4, 1e-3, 2e-3])
 
     def events(mass, g):
-        return expected_events({"mass": mass, "g": g, "loop_mixing": True}, WINDOW)
+        return belle2_events({"mass": mass, "g": g, "loop_mixing": True}, WINDOW)
 
     together = events(masses, couplings)
     np.testing.assert_allclose(jax.jit(events)(masses, couplings), together, rtol=1e-13)
@@ -234,7 +234,7 @@ def test_transforms():
 
 def test_log_likelihood_is_a_poisson_probability():
     given = {"mass": 0.3, **GENERAL}
-    signal = float(expected_events(given, Belle2Assumptions(luminosity=1e-2)))
+    signal = float(belle2_events(given, Belle2Assumptions(luminosity=1e-2)))
     assert 0.5 < signal < 50.0
     for background, observed in ((4.3, 9.0), (0.7, 0.0)):
         record = Belle2Assumptions(luminosity=1e-2, background=background, observed=observed)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.inference.limits.belle2_reach import expected_reach, lmutau_events

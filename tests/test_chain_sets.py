@@ -10,7 +10,7 @@ import pytest
 from distributed import LocalCluster
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.inference.posterior import Posterior, merge_posteriors
 from tridentjax.runs.config import load_config

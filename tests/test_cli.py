@@ -11,8 +11,7 @@ from importlib import import_module
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import __version__
-from tridentjax.cli import app as cli
+from tridentjax import __version__, cli
 from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
 from tridentjax.files import read_yaml

@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_nothing(tmp_path):
 
 
 def test_no_scheduler(tmp_path, monkeypatch):
-    from tridentjax.cli import app as cli
+    from tridentjax import cli
     from tridentjax.cli import options as cli_support
 
     monkeypatch.setattr(cli_support, "start_jax", lambda device: None)

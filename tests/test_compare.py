@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.cli.commands import compare as compare_command
 from tridentjax.experiment.load import load_experiment

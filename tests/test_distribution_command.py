@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 
 OPTIONS = ["--target", "Ar40", "--energy", "7.3", "--points", "256"]

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from toy_model import SLOPES, toy_model
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.faults import InputError
 from tridentjax.inference.data import observed

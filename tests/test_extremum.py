@@ -15,7 +15,7 @@ from tridentjax import InputError
 from tridentjax.inference.constrained import Allowed, Problem
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.data import deviances
-from tridentjax.inference.deviance import make_joint
+from tridentjax.inference.deviance import make_deviance
 from tridentjax.inference.extremum import find_extremum, make_allowed, nearest_boundary, output_names
 
 VALUE, SD = 0.82, 0.28
@@ -68,8 +68,8 @@ def region(nuisances="nominal"):
 
 def region_above(model, R):
     """Nominal region of a model whose best rate ratio is known, with no search for it."""
-    F = deviances(model, make_joint(model).data, jnp.asarray([R])).sum()
-    return Allowed(make_joint(model), model, (), F, jnp.asarray(C), False)
+    F = deviances(model, make_deviance(model).data, jnp.asarray([R])).sum()
+    return Allowed(make_deviance(model), model, (), F, jnp.asarray(C), False)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from toy_model import SLOPES, toy_model
 from tridentjax import InputError
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.covariance import make_covariance
-from tridentjax.inference.deviance import evaluate, hessian, make_joint
+from tridentjax.inference.deviance import evaluate, hessian, make_deviance
 from tridentjax.inference.fit import fit
 from tridentjax.inference.profile_curve import profile_likelihood
 
@@ -138,7 +138,7 @@ def test_exclusion_is_best_at_the_end_of_the_range_and_flat():
 
 
 def test_hessian_of_the_joint_deviance():
-    joint = make_joint(interior())
+    joint = make_deviance(interior())
     x = jnp.asarray([0.61, 0.4, -0.7, 0.2])
     found = np.asarray(hessian(joint, x))
     reference = np.asarray(jax.jit(jax.jacrev(jax.grad(joint)))(x))

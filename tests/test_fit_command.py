@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.experiment.load import load_experiment
 from tridentjax.figures.fit import plot_curve

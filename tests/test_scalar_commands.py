@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.constants import G_F
 

@@ -13,7 +13,7 @@ import xarray
 from fixtures_statistics import OFF, statistical_model
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.inference.folded_model import fold_model
 from tridentjax.scan import build as scan_setup

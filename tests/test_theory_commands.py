@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tridentjax import InputError
-from tridentjax.cli import app as cli
+from tridentjax import InputError, cli
 from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
 from tridentjax.inference.build import make_model

@@ -9,7 +9,7 @@ from fixtures_statistics import compile_once
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from tridentjax.cli import app as cli
+from tridentjax import cli
 from tridentjax.cli import options as cli_support
 from tridentjax.inference.checks.uniformity import chi2_p_value, ecdf_p_value
 from tridentjax.runs import validate as validate_run

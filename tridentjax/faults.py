@@ -42,7 +42,7 @@ def require(purpose: str, *packages: str, remedy: str) -> None:
         raise InputError(faults)
 
 
-def keep(faults: list[str], function: Any, *arguments: Any) -> Any:
+def collect(faults: list[str], function: Any, *arguments: Any) -> Any:
     """Result of a call whose faults are collected instead of raised."""
     try:
         return function(*arguments)

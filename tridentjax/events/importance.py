@@ -10,19 +10,19 @@ import numpy as np
 from jaxtyping import Float
 
 
-class Grid(NamedTuple):
+class ImportanceGrid(NamedTuple):
     """Edges of the bins of every axis, from 0 to 1; all bins of an axis are equally probable."""
 
     edges: Float[np.ndarray, "dim edge"]
 
 
-def uniform_grid(dimension: int, bins: int) -> Grid:
+def uniform_grid(dimension: int, bins: int) -> ImportanceGrid:
     """The identity map."""
-    return Grid(np.tile(np.linspace(0.0, 1.0, bins + 1), (dimension, 1)))
+    return ImportanceGrid(np.tile(np.linspace(0.0, 1.0, bins + 1), (dimension, 1)))
 
 
 def map_through(
-    grid: Grid, v: Float[np.ndarray, "point dim"]
+    grid: ImportanceGrid, v: Float[np.ndarray, "point dim"]
 ) -> tuple[Float[np.ndarray, "point dim"], Float[np.ndarray, " point"]]:
     """Points of the cube from uniform v in [0, 1), and the volume du/dv of each."""
     bins = grid.edges.shape[1] - 1
@@ -37,8 +37,12 @@ def map_through(
 
 
 def refine(
-    grid: Grid, v: Float[np.ndarray, "point dim"], weight: Float[np.ndarray, " point"], power: float, damping: float
-) -> Grid:
+    grid: ImportanceGrid,
+    v: Float[np.ndarray, "point dim"],
+    weight: Float[np.ndarray, " point"],
+    power: float,
+    damping: float,
+) -> ImportanceGrid:
     """Grid whose bins hold equal shares of a mean weight.
 
     Parameters
@@ -61,4 +65,4 @@ def refine(
         cumulative = np.concatenate([[0.0], np.cumsum(share)])
         refined[axis] = np.interp(np.linspace(0.0, cumulative[-1], bins + 1), cumulative, edges)
     refined[:, 0], refined[:, -1] = 0.0, 1.0
-    return Grid(refined)
+    return ImportanceGrid(refined)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tridentjax.events.energies import sample_energies
-from tridentjax.events.importance import Grid, map_through, refine, uniform_grid
+from tridentjax.events.importance import ImportanceGrid, map_through, refine, uniform_grid
 from tridentjax.events.source import OPEN, EventComponent
 from tridentjax.process.cuts import Cuts
 from tridentjax.process.matrix_element import ALL_STRUCTURES, STRUCTURES
@@ -70,7 +70,7 @@ class EventStream:
         self.theory, self.parameters, self.cuts, self.scalar = theory, parameters, cuts, scalar
         self._seed, self._index, self._batches = seed, index, 0
         self._counts = self._random(_COUNTS)
-        self.grid: Grid = uniform_grid(DIMENSION + 1, _BINS)
+        self.grid: ImportanceGrid = uniform_grid(DIMENSION + 1, _BINS)
         self.tries = np.zeros(_CELLS)
         self._sum, self._squares = np.zeros(_CELLS), np.zeros(_CELLS)
         self._expected, self._owed = np.zeros(_CELLS), np.zeros(_CELLS, dtype=int)

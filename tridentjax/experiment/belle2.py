@@ -132,7 +132,7 @@ def invisible_branching_ratio(parameters: Parameters) -> Float[Array, "*mediator
     return jnp.where(decays, invisible / jnp.where(decays, total, 1.0), 0.0)
 
 
-def expected_events(parameters: Parameters, assumptions: Belle2Assumptions) -> Float[Array, "*mediator"]:
+def belle2_events(parameters: Parameters, assumptions: Belle2Assumptions) -> Float[Array, "*mediator"]:
     """Signal events of each mediator: luminosity x efficiency x cross section x invisible branching ratio.
 
     Parameters
@@ -152,11 +152,11 @@ def expected_events(parameters: Parameters, assumptions: Belle2Assumptions) -> F
 def belle2_log_likelihood(parameters: Parameters, assumptions: Belle2Assumptions) -> Float[Array, ""]:
     """Log Poisson(observed; background + signal), an auxiliary term beside trident measurements.
 
-    Parameters as in `expected_events`; the signals of several mediators add. Without `observed` the data are the
+    Parameters as in `belle2_events`; the signals of several mediators add. Without `observed` the data are the
     background (Asimov; 0 events if there is none). Normalised over the count. Differentiable in the parameters
     and in every number of the assumptions but the observed count; with a free background, give `observed`.
     """
-    mean = jnp.sum(expected_events(parameters, assumptions)) + assumptions.background
+    mean = jnp.sum(belle2_events(parameters, assumptions)) + assumptions.background
     observed = assumptions.background if assumptions.observed is None else assumptions.observed
     count = jax.lax.stop_gradient(jnp.asarray(observed, dtype=float))  # data, whatever they were taken from
     some = count > 0.0  # then there is background, see `Belle2Assumptions`

@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.optimize import minimize, nnls
 
 from tridentjax.inference.data import deviances
-from tridentjax.inference.deviance import Joint, at_point, profiled
+from tridentjax.inference.deviance import Deviance, at_point, profiled_at
 from tridentjax.inference.model import Model
 from tridentjax.rates.response import Response
 
@@ -43,7 +43,7 @@ class Allowed(eqx.Module):
     `log_likelihood` is at the nuisances of the constraint.
     """
 
-    joint: Joint
+    joint: Deviance
     search: Model
     responses: tuple[Response, ...]
     lowest: Float[Array, ""]
@@ -234,7 +234,7 @@ def _apart(u: Float[np.ndarray, " theory"], other: Float[np.ndarray, " theory"])
 def _deviance(region: Allowed, u: Float[np.ndarray, " theory"]) -> tuple[float, Float[np.ndarray, " theory"]]:
     """F and dF/du."""
     if region.profiled:
-        found, slope = profiled(region.joint, region.search, jnp.asarray(u))
+        found, slope = profiled_at(region.joint, region.search, jnp.asarray(u))
         return float(found.deviance), np.asarray(slope)
     F, slope = _nominal(region, jnp.asarray(u))
     return float(F), np.asarray(slope)

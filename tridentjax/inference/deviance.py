@@ -24,7 +24,7 @@ _LANES = 32  # searches at once: one compiled program for starts, curves and roo
 _EVALUATIONS = 600
 
 
-class Joint(eqx.Module):
+class Deviance(eqx.Module):
     """F of Eq. (1) for the observed data of a model; the auxiliary term is part of it if there is one."""
 
     model: Model
@@ -64,13 +64,13 @@ class Joint(eqx.Module):
         return own - 2.0 * self.model.auxiliary_log_likelihood(point)
 
 
-def make_joint(model: Model) -> Joint:
+def make_deviance(model: Model) -> Deviance:
     """F of the data that the experiments of a model have observed."""
-    return Joint(model, observed(model))
+    return Deviance(model, observed(model))
 
 
 def search_lanes(
-    joint: Joint, starts: Float[np.ndarray, "start coordinate"], free: Bool[np.ndarray, "start coordinate"]
+    joint: Deviance, starts: Float[np.ndarray, "start coordinate"], free: Bool[np.ndarray, "start coordinate"]
 ) -> Endpoints:
     """Minimise F from any number of starts, with one compiled program for all calls."""
     count = len(starts)
@@ -85,7 +85,7 @@ def search_lanes(
     return Endpoints(*(jnp.concatenate(rows)[:count] for rows in zip(*found, strict=True)))
 
 
-def evaluate(joint: Joint, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
+def evaluate(joint: Deviance, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
     """F at any number of points, with one compiled program for all calls."""
     count = len(x)
     lanes = np.concatenate([x, np.repeat(x[:1], -count % _LANES, axis=0)]).reshape(-1, _LANES, x.shape[1])
@@ -93,12 +93,12 @@ def evaluate(joint: Joint, x: Float[np.ndarray, "point coordinate"]) -> Float[np
 
 
 @eqx.filter_jit
-def _lanes(joint: Joint, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
+def _lanes(joint: Deviance, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
     return jax.lax.map(joint, x)
 
 
 @eqx.filter_jit
-def hessian(joint: Joint, x: Float[Array, " coordinate"]) -> Float[Array, "coordinate coordinate"]:
+def hessian(joint: Deviance, x: Float[Array, " coordinate"]) -> Float[Array, "coordinate coordinate"]:
     """Second derivatives of F.
 
     Forward over forward, an element at a time: forward over reverse runs faster, but takes twice as long to compile
@@ -116,7 +116,7 @@ def hessian(joint: Joint, x: Float[Array, " coordinate"]) -> Float[Array, "coord
 
 
 @eqx.filter_jit
-def jacobian(joint: Joint, x: Float[Array, " coordinate"]) -> dict[str, Float[Array, " coordinate"]]:
+def jacobian(joint: Deviance, x: Float[Array, " coordinate"]) -> dict[str, Float[Array, " coordinate"]]:
     """Derivatives of the physical values in x."""
     return jax.jacfwd(joint.values)(x)
 
@@ -130,7 +130,7 @@ class AtPoint(NamedTuple):
     derived: dict[str, Float[Array, ""]]
 
 
-def at_point(joint: Joint, search: Model, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
+def at_point(joint: Deviance, search: Model, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
     """F at the best nuisances, for which the cheaper model `search` looks, and what else is known there."""
     point, model = joint.point(u), joint.model
     found = profile(model, joint.data, model.ratios_at, point, search=search.ratios_at)
@@ -140,7 +140,7 @@ def at_point(joint: Joint, search: Model, u: Float[Array, " theory"]) -> tuple[F
 
 
 @eqx.filter_jit
-def profiled(joint: Joint, search: Model, u: Float[Array, " theory"]) -> tuple[AtPoint, Float[Array, " theory"]]:
+def profiled_at(joint: Deviance, search: Model, u: Float[Array, " theory"]) -> tuple[AtPoint, Float[Array, " theory"]]:
     """`at_point` and dF/du (envelope theorem); one compiled program for the fit and for extrema."""
     (_, found), slope = jax.value_and_grad(lambda v: at_point(joint, search, v), has_aux=True)(u)
     return found, slope

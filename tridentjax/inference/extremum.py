@@ -18,7 +18,7 @@ from scipy.stats import chi2
 
 from tridentjax.faults import InputError, unknown
 from tridentjax.inference.constrained import Allowed, Problem
-from tridentjax.inference.deviance import evaluate, make_joint
+from tridentjax.inference.deviance import evaluate, make_deviance
 from tridentjax.inference.fit import Fit, fast_ends, fit
 from tridentjax.inference.model import Model
 from tridentjax.inference.optimise import is_bounded, make_starts, to_unit
@@ -66,7 +66,7 @@ class Extremum(NamedTuple):
 
 def output_names(model: Model) -> tuple[str, ...]:
     """Everything that `find_extremum` can make large or small."""
-    joint = make_joint(model)
+    joint = make_deviance(model)
     middle = joint.point(jnp.asarray(make_starts(joint.bounded[: len(joint.theory)], 1, 1)[0]))
     derived = jax.eval_shape(lambda: {k: jnp.asarray(v, dtype=float) for k, v in model.derived(middle).items()})
     ratios = tuple(f"rate_ratio_{name}" for name in model.experiments)
@@ -101,9 +101,9 @@ def make_allowed(
     """
     if nuisances not in ("profiled", "nominal"):
         raise InputError([f"nuisances = {nuisances!r}; allowed: profiled, nominal"])
-    joint = make_joint(model)
+    joint = make_deviance(model)
     if nuisances == "nominal":
-        ends, _, _ = fast_ends(make_joint(search), starts, seed, nuisances=False)
+        ends, _, _ = fast_ends(make_deviance(search), starts, seed, nuisances=False)
         lowest = float(np.nanmin(evaluate(joint, ends)))
     else:
         lowest = (fit(model, starts=starts, seed=seed, search=search) if best is None else best).deviance
@@ -184,7 +184,7 @@ def nearest_boundary(region: Allowed, model_point: Mapping[str, float], *, start
 
 def nearest_faults(model: Model, point: Mapping[str, float]) -> list[str]:
     """What is wrong with the model that `nearest_boundary` is given."""
-    names, priors = make_joint(model).theory, model.priors
+    names, priors = make_deviance(model).theory, model.priors
     faults = [f"nearest: {name} is missing; give every sampled parameter" for name in names if name not in point]
     faults += [unknown("parameter", name, names, "nearest") for name in point if name not in names]
     for name in names:

@@ -15,12 +15,12 @@ from tridentjax.experiment.likelihood import profiled_background
 from tridentjax.inference.covariance import Covariance, make_covariance, reduced, stiff_directions
 from tridentjax.inference.deviance import (
     AtPoint,
-    Joint,
+    Deviance,
     evaluate,
     hessian,
     jacobian,
-    make_joint,
-    profiled,
+    make_deviance,
+    profiled_at,
     search_lanes,
 )
 from tridentjax.inference.model import Model, expand_model
@@ -54,7 +54,7 @@ class Fit(NamedTuple):
     optima : distinct ends of the search, best first (at most 10), as found with the expanded responses.
     agreeing, dropped : starts that reached the best F, and starts where the likelihood is not a number.
     gradient : largest projected dF/du that is left on the exact chain.
-    x : coordinates of the best fit, in the order of `joint.Joint.names`.
+    x : coordinates of the best fit, in the order of `deviance.Deviance.names`.
     """
 
     values: dict[str, float]
@@ -98,7 +98,7 @@ def fit(model: Model, *, starts: int = 16, seed: int = 1, search: Model | None =
     """
     if search is None:
         search = expand_model(model) if model.profiled else model
-    joint, fast = make_joint(model), make_joint(search)
+    joint, fast = make_deviance(model), make_deviance(search)
     ends, F, converged = fast_ends(fast, starts, seed)
     x = _pushed(fast, ends[0])
     found, x, gradient = _polished(joint, fast, x, np.asarray(hessian(fast, jnp.asarray(x))))
@@ -138,7 +138,7 @@ def fit(model: Model, *, starts: int = 16, seed: int = 1, search: Model | None =
 
 
 def fast_ends(
-    fast: Joint, starts: int, seed: int, nuisances: bool = True
+    fast: Deviance, starts: int, seed: int, nuisances: bool = True
 ) -> tuple[Float[np.ndarray, "start coordinate"], Float[np.ndarray, " start"], np.ndarray]:
     """Ends of the searches, best first: x, F, and whether they converged; those without a value are left out.
 
@@ -162,7 +162,7 @@ def fast_ends(
     return np.asarray(found.u)[order], F[order], np.asarray(found.converged)[order]
 
 
-def _pushed(joint: Joint, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
+def _pushed(joint: Deviance, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
     """Where F is too flat for a gradient, a parameter goes to the end of its range where F is lower."""
     F = float(evaluate(joint, x[None])[0])
     ranged = [i for i, has_range in enumerate(joint.bounded) if has_range]
@@ -180,14 +180,14 @@ def _pushed(joint: Joint, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarr
 
 
 def _polished(
-    joint: Joint, fast: Joint, x: Float[np.ndarray, " coordinate"], curvature: Float[np.ndarray, "n n"]
+    joint: Deviance, fast: Deviance, x: Float[np.ndarray, " coordinate"], curvature: Float[np.ndarray, "n n"]
 ) -> tuple[AtPoint, Float[np.ndarray, " coordinate"], float]:
     """Newton steps in u on the exact chain, nuisances profiled: what is there, x, and what is left of the gradient."""
     count = len(joint.theory)
     bounded, S = np.asarray(joint.bounded[:count]), reduced(curvature / 2.0, count)
     u, best = x[:count], None
     for _ in range(_NEWTON_STEPS):
-        found, slope = profiled(joint, fast.model, jnp.asarray(u))
+        found, slope = profiled_at(joint, fast.model, jnp.asarray(u))
         gradient = np.asarray(slope)
         left = np.abs(np.where(bounded, u - np.clip(u - gradient, 0.0, 1.0), gradient)).max()
         if best is not None and not float(found.deviance) < float(best[0].deviance):
@@ -213,7 +213,7 @@ def _newton(S: Float[np.ndarray, "n n"], gradient: Float[np.ndarray, " n"]) -> F
 
 
 def _optima(
-    fast: Joint, ends: Float[np.ndarray, "start coordinate"], F: Float[np.ndarray, " start"]
+    fast: Deviance, ends: Float[np.ndarray, "start coordinate"], F: Float[np.ndarray, " start"]
 ) -> tuple[PointFit, ...]:
     """Ends that lie apart from each other."""
     count = len(fast.theory)
@@ -234,7 +234,7 @@ def _optima(
     )
 
 
-def _at_bound(fast: Joint, x: Float[np.ndarray, " coordinate"]) -> dict[str, str]:
+def _at_bound(fast: Deviance, x: Float[np.ndarray, " coordinate"]) -> dict[str, str]:
     """Theory parameters on a bound that F would leave; one along whose whole range F stays the same is just flat."""
     found = {}
     for i, name in enumerate(fast.theory):

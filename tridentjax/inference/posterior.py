@@ -30,7 +30,7 @@ logger = logging.getLogger("tridentjax")
 LARGEST_R_HAT = 1.01
 
 
-class Progress(NamedTuple):
+class BlockReport(NamedTuple):
     """State of a run after a block, for the progress line."""
 
     warmup: bool
@@ -82,7 +82,7 @@ def sample_posterior(
     checkpoint: Path | None = None,
     resume: bool = False,
     identity: str = "",
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[BlockReport], None] | None = None,
 ) -> Posterior:
     """Draw from the posterior with NUTS until it has converged.
 
@@ -157,16 +157,16 @@ def sample_posterior(
 
 def _progress(
     warmup: bool, blocks: int, warmup_blocks: int, history: list[Any], settings: SamplerSpec, rate: float
-) -> Progress:
+) -> BlockReport:
     if warmup:
         total = warmup_blocks * settings.block
-        return Progress(True, blocks * settings.block, total, np.nan, np.nan, 0, 0.0, np.nan)
+        return BlockReport(True, blocks * settings.block, total, np.nan, np.nan, 0, 0.0, np.nan)
     z = np.concatenate([block[0] for block in history], axis=1)
     total = max(settings.draws, z.shape[1])
     worst, ess = _worst(z)
     eta = (total - z.shape[1]) * settings.chains / max(rate, 1e-9)
     divergences = int(sum(block[1].sum() for block in history))
-    return Progress(False, z.shape[1], total, worst, ess, divergences, rate, eta)
+    return BlockReport(False, z.shape[1], total, worst, ess, divergences, rate, eta)
 
 
 def _worst(z: np.ndarray) -> tuple[float, float]:

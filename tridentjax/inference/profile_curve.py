@@ -16,7 +16,7 @@ from jaxtyping import Float
 from scipy.stats import chi2
 
 from tridentjax.faults import InputError, unknown
-from tridentjax.inference.deviance import Joint, evaluate, make_joint, search_lanes
+from tridentjax.inference.deviance import Deviance, evaluate, make_deviance, search_lanes
 from tridentjax.inference.fit import Fit
 from tridentjax.inference.model import Model
 from tridentjax.inference.optimise import from_unit, make_starts
@@ -46,7 +46,7 @@ class Curve(NamedTuple):
     Attributes
     ----------
     values, delta_chi2 : Eq. (1) on a grid over the range, with the best fit among its points.
-    others : the other coordinates of `joint.Joint.names` at every point, x.
+    others : the other coordinates of `deviance.Deviance.names` at every point, x.
     intervals : for each confidence level; several where the allowed values are not connected.
     below : how far the curve comes below the best fit that it was given; 0 up to rounding if that is the best.
     """
@@ -87,7 +87,7 @@ def profile_likelihood(
     ------
     InputError : the model has no such parameter.
     """
-    joint, fast = make_joint(model), make_joint(search)
+    joint, fast = make_deviance(model), make_deviance(search)
     if name not in joint.names:
         raise InputError([unknown("parameter", name, joint.names)])
     solver = _Conditional(joint, fast, joint.names.index(name))
@@ -119,8 +119,8 @@ def profile_likelihood(
 class _Conditional(NamedTuple):
     """Minimum of F at fixed values of one coordinate."""
 
-    joint: Joint
-    fast: Joint
+    joint: Deviance
+    fast: Deviance
     position: int
 
     def best_of(

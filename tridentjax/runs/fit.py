@@ -16,7 +16,7 @@ from tridentjax.figures.fit import plot_curves
 from tridentjax.figures.style import label, pyplot, write_figure
 from tridentjax.files import write_json, write_table, write_yaml
 from tridentjax.inference.build import make_model
-from tridentjax.inference.deviance import make_joint
+from tridentjax.inference.deviance import make_deviance
 from tridentjax.inference.extremum import (
     Extremum,
     find_extremum,
@@ -68,11 +68,11 @@ def fit_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[
 
 
 def _profiled(model: Model, block: FitSpec) -> tuple[str, ...]:
-    return make_joint(model).theory if block.profile is None else tuple(block.profile)
+    return make_deviance(model).theory if block.profile is None else tuple(block.profile)
 
 
 def _check(model: Model, block: FitSpec) -> None:
-    joint = make_joint(model)
+    joint = make_deviance(model)
     faults = [unknown("parameter", name, joint.names, "fit.profile") for name in block.profile or []
               if name not in joint.names]  # fmt: skip
     outputs = output_names(model)
@@ -203,7 +203,7 @@ def _describe_extremum(found: Extremum, model: Model) -> dict[str, Any]:
 
 def _write_curves(path: Path, spec: RunSpec, model: Model, curves: list[Curve]) -> None:
     """Delta chi2 against every profiled parameter, with the theory parameters at each point."""
-    joint = make_joint(model)
+    joint = make_deviance(model)
     rows = []
     for curve in curves:
         for value, delta, x in zip(curve.values, curve.delta_chi2, curve.others, strict=True):

@@ -16,7 +16,7 @@ from tridentjax.inference.build import make_model
 from tridentjax.inference.checks.predictive import describe, replicate
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
-from tridentjax.inference.posterior import Posterior, Progress, sample_posterior
+from tridentjax.inference.posterior import BlockReport, Posterior, sample_posterior
 from tridentjax.runs.config import physics_hash, require_same_run, resolved
 from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.runs.posterior_file import save_posterior
@@ -64,7 +64,7 @@ def sample_run(
     if undefined := count_undefined(model):
         _say(folder, f"{undefined} of {PRIOR_DRAWS} prior draws have no solution in the theory (NaN) and are excluded")
 
-    def report(progress: Progress) -> None:
+    def report(progress: BlockReport) -> None:
         _say(folder, str(progress))
 
     if dask is not None:
@@ -91,7 +91,7 @@ def _require_writers(spec: RunSpec) -> None:
 
 
 def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resume: bool) -> Posterior:
-    def report(progress: Progress) -> None:
+    def report(progress: BlockReport) -> None:
         _say(folder, str(progress))
 
     checkpoint = folder / "checkpoint.npz"

@@ -21,7 +21,7 @@ from tridentjax.inference.checks.calibration import Calibration, calibrate
 from tridentjax.inference.checks.simulate import require_throwable
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.posterior import LARGEST_R_HAT, Posterior, Progress, sample_posterior
+from tridentjax.inference.posterior import LARGEST_R_HAT, BlockReport, Posterior, sample_posterior
 from tridentjax.runs.config import physics_hash, resolved
 from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.schema.calibration import CalibrationSpec
@@ -242,7 +242,7 @@ def _table(found: Calibration) -> str:
     return stream.getvalue()
 
 
-def _say_seed(seed: int, progress: Progress) -> None:
+def _say_seed(seed: int, progress: BlockReport) -> None:
     _say(f"seed {seed}: {progress}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.experiment.flux import SPECIES
-from tridentjax.faults import InputError, keep, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.process.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.process.laboratory import OBSERVABLES
 from tridentjax.theory.binding import BoundTheory, bind_theory, theory_faults
@@ -131,7 +131,7 @@ def parse_cuts(items: list[str], efficiency: float = 1.0) -> Cuts:
         low, high, resolution = (*numbers, None)[:3]
         unit = OBSERVABLES[name].unit if name in OBSERVABLES else ""
         requests.append(CutRequest(name, unit, low, high, resolution or 0.0))
-    cuts = keep(faults, make_cuts, requests, efficiency, "--cut")
+    cuts = collect(faults, make_cuts, requests, efficiency, "--cut")
     if faults:
         raise InputError(faults)
     return cuts

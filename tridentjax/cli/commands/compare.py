@@ -6,7 +6,7 @@ from typing import Any
 from tridentjax.cli.commands.arguments import emit, parse_theory
 from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.load import Experiment, experiment_names, load_experiment
-from tridentjax.faults import InputError, keep
+from tridentjax.faults import InputError, collect
 from tridentjax.figures.goodness import plot_comparison
 from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
@@ -29,12 +29,12 @@ def compare_experiments(
     InputError : everything wrong with the options, at once.
     """
     faults: list[str] = []
-    bound = keep(faults, parse_theory, theory, settings)
+    bound = collect(faults, parse_theory, theory, settings)
     faults += [f"experiment {name} is named twice" for name in dict.fromkeys(names) if names.count(name) > 1]
-    loaded = [keep(faults, load_experiment, name) for name in names] if names else default_experiments()
-    files = keep(faults, output_files, out, force)
+    loaded = [collect(faults, load_experiment, name) for name in names] if names else default_experiments()
+    files = collect(faults, output_files, out, force)
     if out is not None and out.suffix != ".csv":
-        keep(faults, pyplot)
+        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     rows = [_row(experiment, theory, bound) for experiment in loaded]

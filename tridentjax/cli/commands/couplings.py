@@ -9,7 +9,7 @@ import numpy as np
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_theory
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import one_loop_current, standard_model_current
-from tridentjax.faults import InputError, keep
+from tridentjax.faults import InputError, collect
 from tridentjax.theory import theories
 from tridentjax.theory.binding import refuse_undefined, shown_rows
 
@@ -17,8 +17,8 @@ from tridentjax.theory.binding import refuse_undefined, shown_rows
 def couplings(theory: str, settings: list[str], K2: list[float], neutrino: str, leptons: str, as_json: bool) -> None:
     """Couplings of the lepton current at given K2, and what follows from the theory's parameters."""
     faults: list[str] = []
-    bound = keep(faults, parse_theory, theory, settings)
-    channel = keep(faults, parse_channel, neutrino, leptons)
+    bound = collect(faults, parse_theory, theory, settings)
+    channel = collect(faults, parse_channel, neutrino, leptons)
     faults += [f"--K2 {x}; allowed: finite and >= 0 [GeV^2]" for x in K2 if not 0.0 <= x < math.inf]
     if faults:
         raise InputError(faults)

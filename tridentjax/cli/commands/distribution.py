@@ -11,7 +11,7 @@ import numpy as np
 from tridentjax._version import __version__
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
 from tridentjax.experiment.flux import Flux, load_flux
-from tridentjax.faults import InputError, keep, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.distribution import plot_distribution
 from tridentjax.nucleus.regimes import target_regimes
 from tridentjax.process.cuts import NO_CUTS
@@ -40,12 +40,12 @@ def distribution(
 ) -> None:
     """Differential cross section in one or two observables."""
     faults: list[str] = []
-    channel = keep(faults, parse_channel, neutrino, leptons)
-    bound = keep(faults, parse_theory, theory, settings)
-    selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
-    regimes = keep(faults, target_regimes, target)
+    channel = collect(faults, parse_channel, neutrino, leptons)
+    bound = collect(faults, parse_theory, theory, settings)
+    selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    regimes = collect(faults, target_regimes, target)
     beam = _beam(faults, energy, flux, neutrino)
-    edges = keep(faults, _edges, observables, bins)
+    edges = collect(faults, _edges, observables, bins)
     if points < 2 or points & (points - 1):
         faults.append(f"--points {points}; allowed: a power of two")
     files = _files(faults, out, force)
@@ -93,7 +93,7 @@ def _beam(faults: list[str], energy: float | None, flux: str | None, neutrino: s
     elif energy is not None and not 0.0 < energy < math.inf:
         faults.append(f"--energy {energy}; allowed: positive and finite [GeV]")
     elif flux is not None:
-        return keep(faults, load_flux, flux, neutrino)
+        return collect(faults, load_flux, flux, neutrino)
     return energy or 0.0
 
 

@@ -14,7 +14,7 @@ from tridentjax.events.generate import generate_events
 from tridentjax.events.sample import reweighted
 from tridentjax.events.source import EventSource, beam_source, experiment_source
 from tridentjax.experiment.load import load_experiment
-from tridentjax.faults import InputError, keep
+from tridentjax.faults import InputError, collect
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.theory import theories
 from tridentjax.theory.binding import refuse_undefined
@@ -43,12 +43,12 @@ def events(
     """Events of an experiment, or of one beam on one target, written to a file."""
     begin = time.perf_counter()
     faults: list[str] = [] if count >= 1 else [f"-n {count}; allowed: 1 or more"]
-    bound = keep(faults, parse_theory, reweight or theory, settings)
+    bound = collect(faults, parse_theory, reweight or theory, settings)
     if reweight and theory != "sm":
         faults.append(f"--reweight starts from Standard-Model events; leave --theory {theory} out")
-    selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
     faults += check_event_file(out, force)
-    found = keep(faults, _source, experiment, flux, energy, target, neutrino, leptons)
+    found = collect(faults, _source, experiment, flux, energy, target, neutrino, leptons)
     if faults:
         raise InputError(faults)
 
@@ -112,7 +112,7 @@ def _source(
         loaded = load_experiment(experiment)
         return experiment_source(loaded), loaded.cuts
     faults: list[str] = []
-    channel = keep(faults, parse_channel, neutrino, leptons)
+    channel = collect(faults, parse_channel, neutrino, leptons)
     if target is None or (flux is None) == (energy is None):
         faults.append("give an experiment, or --target with one of --flux and --energy")
     if energy is not None and not 0.0 < energy < math.inf:
@@ -122,7 +122,7 @@ def _source(
         # a stand-in for a bad channel, so that faults of beam and target are reported as well
         stand_in = channel or parse_channel("numu", "mu-mu+")
         beam: Any = flux if flux is not None else float(energy or 1.0)
-        source = keep(faults, beam_source, beam, stand_in, target)
+        source = collect(faults, beam_source, beam, stand_in, target)
     if faults:
         raise InputError(faults)
     return source, NO_CUTS

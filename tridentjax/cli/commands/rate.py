@@ -5,7 +5,7 @@ from typing import Any
 
 from tridentjax.cli.commands.arguments import emit, parse_theory
 from tridentjax.experiment.load import Experiment, load_beams, load_experiment
-from tridentjax.faults import InputError, keep
+from tridentjax.faults import InputError, collect
 from tridentjax.rates.budget import theory_budget
 from tridentjax.rates.chain import fold, prepare, unselected
 from tridentjax.rates.exposure import channel_rates, expected_events, exposure_factor
@@ -18,12 +18,12 @@ from tridentjax.theory.theories import has_scalars
 def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, as_json: bool) -> None:
     """Flux-averaged prediction of one experiment, and numbers of events where it has an exposure."""
     faults: list[str] = []
-    bound = keep(faults, parse_theory, theory, settings)
-    loaded = keep(faults, load_experiment, experiment)
+    bound = collect(faults, parse_theory, theory, settings)
+    loaded = collect(faults, load_experiment, experiment)
     if all_channels and (theory != "sm" or settings):
         faults.append("--all-channels lists the Standard Model; leave --theory and --set out")
     if all_channels and loaded is not None:
-        keep(faults, exposure_factor, loaded)
+        collect(faults, exposure_factor, loaded)
     if faults:
         raise InputError(faults)
     function, values = bound.function, bound.values

@@ -10,7 +10,7 @@ import numpy as np
 from tridentjax.cli.commands.arguments import emit, mass_grid
 from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions, photon_cross_section
-from tridentjax.faults import InputError, keep, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.reach import plot_reach
 from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
@@ -54,17 +54,17 @@ def reach_belle2(
         faults.append(f"--g {g:g}: with --mixing loop the curve is in g itself; leave --g out")
     elif g is not None and not 0.0 < g <= LARGEST_COUPLING:
         faults.append(f"--g {g:g}; allowed: above 0, up to {LARGEST_COUPLING:g}")
-    record = keep(faults, lambda: Belle2Assumptions(**assumptions))
-    mass = keep(
+    record = collect(faults, lambda: Belle2Assumptions(**assumptions))
+    mass = collect(
         faults,
         lambda: mass_grid(
             masses, mass_min, mass_max, points, default=(1e-3, 10.5, 101), allowed=lambda x: 0.0 < x < math.inf,
             text="positive and finite [GeV]", most=_LARGEST_COUNT,
         ),
     )  # fmt: skip
-    files = keep(faults, output_files, out, force)
+    files = collect(faults, output_files, out, force)
     if out is not None and out.suffix != ".csv":
-        keep(faults, pyplot)
+        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     limit = signal_upper_limit(record.confidence_level, record.background, statistic=record.statistic)

@@ -10,7 +10,7 @@ import numpy as np
 from tridentjax.cli.commands.arguments import emit, mass_grid
 from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.load import load_experiment
-from tridentjax.faults import InputError, keep
+from tridentjax.faults import InputError, collect
 from tridentjax.figures.reach import ACCURACIES, plot_accuracy
 from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
@@ -68,7 +68,7 @@ def reach_dune(
         if not SMALLEST_COUPLING <= x <= LARGEST_COUPLING
     ]
     lightest = SMALLEST_MEDIATOR_MASS
-    mass = keep(
+    mass = collect(
         faults,
         lambda: mass_grid(
             masses, mass_min, mass_max, points, default=(lightest, 100.0, 41),
@@ -76,17 +76,17 @@ def reach_dune(
             text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)",
         ),
     )  # fmt: skip
-    keep(faults, two_sided, confidence_level)
+    collect(faults, two_sided, confidence_level)
     faults += [f"--{name} {x:g}; allowed: positive and finite" for name, x in (("years", years),
                ("mass-tonnes", mass_tonnes)) if not 0.0 < x < math.inf]  # fmt: skip
     if not 0.0 < efficiency <= 1.0:
         faults.append(f"--efficiency {efficiency:g}; allowed: above 0, up to 1")
-    files = keep(faults, output_files, out, force)
+    files = collect(faults, output_files, out, force)
     if out is not None and out.suffix != ".csv":
-        keep(faults, pyplot)
+        collect(faults, pyplot)
     if mass is not None and mass.size * len(couplings) > _MOST_POINTS:
         faults.append(f"{mass.size} masses x {len(couplings)} couplings; allowed: {_MOST_POINTS} points in all")
-    model = keep(faults, projection_model, experiment) if not faults else keep(faults, load_experiment, experiment)
+    model = collect(faults, load_experiment if faults else projection_model, experiment)
     if faults:
         raise InputError(faults)
     grid = np.repeat(couplings, mass.size), np.tile(mass, len(couplings))

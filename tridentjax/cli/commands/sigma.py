@@ -10,7 +10,7 @@ from jaxtyping import Float
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_settings, parse_theory
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import Channel, LeptonCurrent
-from tridentjax.faults import InputError, keep, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.nucleus.nuclei import NUCLEON_FORM_FACTORS
 from tridentjax.nucleus.regimes import REGIMES, Regime, target_regimes
 from tridentjax.process.cuts import NO_CUTS
@@ -51,12 +51,12 @@ def sigma(
 ) -> None:
     """Total cross sections of every regime of a target at fixed energies."""
     faults: list[str] = []
-    channel = keep(faults, parse_channel, neutrino, leptons)
+    channel = collect(faults, parse_channel, neutrino, leptons)
     extra_parameters = {} if sin2_theta_w is None else {"sin2_theta_w": sin2_theta_w}
-    bound = keep(faults, parse_theory, theory, settings, extra_parameters)
+    bound = collect(faults, parse_theory, theory, settings, extra_parameters)
     faults += _number_faults(theory, gv, ga, energies, rtol, p_fermi)
-    selection = keep(faults, parse_cuts, cuts) if cuts else NO_CUTS
-    regimes = keep(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
+    selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    regimes = collect(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
     if faults:
         raise InputError(faults)
 
@@ -230,9 +230,9 @@ def _regimes(
     faults: list[str] = []
     if nucleon_form_factor not in NUCLEON_FORM_FACTORS:
         faults.append(unknown("nucleon form factor", nucleon_form_factor, NUCLEON_FORM_FACTORS))
-    parameters = keep(faults, parse_settings, ff, "--ff") or {}
+    parameters = collect(faults, parse_settings, ff, "--ff") or {}
     model = nucleon_form_factor if not faults else "kelly"
-    regimes = keep(faults, target_regimes, target, form_factor, parameters, model, pauli, p_fermi)
+    regimes = collect(faults, target_regimes, target, form_factor, parameters, model, pauli, p_fermi)
     if faults:
         raise InputError(faults)
     return regimes

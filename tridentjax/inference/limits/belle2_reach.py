@@ -13,7 +13,7 @@ from tridentjax._types import Scalar
 from tridentjax.constants import SIN2_THETA_W
 from tridentjax.experiment.belle2 import (
     Belle2Assumptions,
-    expected_events,
+    belle2_events,
     invisible_branching_ratio,
     photon_cross_section,
 )
@@ -71,10 +71,10 @@ def lmutau_events(
     loop left out; without `g`, g >> e eps, so that mixing does not matter for the branching ratio.
     """
     if mixing == "loop":
-        return expected_events({"mass": mass, "g": coupling, "loop_mixing": True}, assumptions)
+        return belle2_events({"mass": mass, "g": coupling, "loop_mixing": True}, assumptions)
     chi = coupling * math.sqrt(1.0 - SIN2_THETA_W)  # (5) of `belle2`
     if g is not None:
-        return expected_events({"mass": mass, "g": jnp.full_like(mass, 1.0) * g, "kinetic_mixing": chi}, assumptions)
+        return belle2_events({"mass": mass, "g": jnp.full_like(mass, 1.0) * g, "kinetic_mixing": chi}, assumptions)
     exposure = assumptions.luminosity * assumptions.efficiency
     invisible = invisible_branching_ratio({"mass": mass, "g": jnp.ones_like(mass)})
     return exposure * photon_cross_section(mass, assumptions) * (ELECTRIC_CHARGE * chi) ** 2 * invisible

@@ -86,7 +86,7 @@ def _at_home(model: Model, data: Data, point: Point, z: Float[Array, " nuisance"
     return deviances(model, data, model.ratios_at(point, z)).sum()
 
 
-class Expansion(NamedTuple):
+class QuadraticRatios(NamedTuple):
     """R_e(z) at a fixed point of the theory to second order about z_0, for fits to many toys."""
 
     z_0: Float[Array, " nuisance"]
@@ -95,13 +95,13 @@ class Expansion(NamedTuple):
     curvature: Float[Array, "experiment nuisance nuisance"]
 
 
-def expand(model: Model, point: Point, z_0: Float[Array, " nuisance"]) -> Expansion:
+def expand(model: Model, point: Point, z_0: Float[Array, " nuisance"]) -> QuadraticRatios:
     """Expansion of the rate ratios in the nuisances; R bends little over their widths."""
     at = partial(model.ratios_at, point)
-    return Expansion(z_0, at(z_0), jax.jacrev(at)(z_0), jax.jacfwd(jax.jacrev(at))(z_0))
+    return QuadraticRatios(z_0, at(z_0), jax.jacrev(at)(z_0), jax.jacfwd(jax.jacrev(at))(z_0))
 
 
-def expanded_ratios(expansion: Expansion, z: Float[Array, " nuisance"]) -> Float[Array, " experiment"]:
+def expanded_ratios(expansion: QuadraticRatios, z: Float[Array, " nuisance"]) -> Float[Array, " experiment"]:
     """Rate ratios of an expansion, in the form `profile` wants."""
     step = z - expansion.z_0
     return expansion.ratio + expansion.slope @ step + 0.5 * (expansion.curvature @ step) @ step
