@@ -8,9 +8,11 @@ import time
 from importlib import import_module
 
 import pytest
+import typer
 from command_line import answer, call, faults, process
 
 from tridentjax import __version__
+from tridentjax.cli import app
 from tridentjax.files import read_yaml
 from tridentjax.runs.posterior_file import load_posterior
 
@@ -42,10 +44,24 @@ def test_help_answers_at_once():
     assert time.monotonic() - started < 0.6  # 0.3 s on an idle machine
 
 
-@pytest.mark.parametrize("command", ["info", "list", "show", "sigma", "rate", "couplings", "sample"])
+def commands(group, *path):
+    """Every command of the app, `reach belle2` and its like included."""
+    for name, command in group.commands.items():
+        yield from commands(command, *path, name) if hasattr(command, "commands") else [(*path, name)]
+
+
+EVERY = sorted(commands(typer.main.get_command(app)))
+
+
+def test_app_has_the_commands_of_its_contract():
+    contract = "info list show sigma rate couplings sample fit contour scan events distribution compare validate"
+    assert {path[0] for path in EVERY} == {*contract.split(), "reach"}
+
+
+@pytest.mark.parametrize("command", EVERY, ids=" ".join)
 def test_every_command_has_help_with_an_example(command):
-    result = call(command, "--help")
-    assert result.exit_code == 0 and f"Example: tridentjax {command}" in result.stdout
+    result = call(*command, "--help")
+    assert result.exit_code == 0 and f"Example: tridentjax {' '.join(command)}" in result.stdout
 
 
 def test_float64_switches_itself_on():

@@ -6,14 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import cli
-from tridentjax.cli import options as cli_support
 
 OPTIONS = ["--target", "Ar40", "--energy", "7.3", "--points", "256"]
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def run(*arguments):

@@ -3,13 +3,6 @@
 import pytest
 from command_line import answer, call, faults
 
-from tridentjax.cli import options as cli_support
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
-
 
 @pytest.mark.parametrize(
     ("kind", "member"),

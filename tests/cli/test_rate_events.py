@@ -8,17 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import cli
-from tridentjax.cli import options as cli_support
 from tridentjax.cli.commands import rate as rate_command
 from tridentjax.files import read_yaml
 from tridentjax.rates import exposure as event_rates
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_experiment" / "argon_detector.yaml"
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 @pytest.fixture

@@ -9,17 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import cli
-from tridentjax.cli import options as cli_support
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.inference.limits.belle2_reach import expected_reach, lmutau_events
 
 THREE = ["--mass", 0.1, "--mass", 0.9, "--mass", 12]  # one shape everywhere: compiled once
 LABEL = "auxiliary reach, not a trident measurement"
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def run(*arguments):

@@ -7,16 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import cli
-from tridentjax.cli import options as cli_support
 from tridentjax.constants import G_F
 
 SCALAR = ["--theory", "scalar", "--set", "mass=0.7", "--set", "g_nu=0.004", "--set", "g_S=0.01", "--set", "g_P=-0.006"]
 BEAM = ["--target", "Ar40", "--energy", 9]
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def call(*arguments):

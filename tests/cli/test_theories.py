@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from tridentjax import InputError, cli
-from tridentjax.cli import options as cli_support
 from tridentjax.currents import Channel
 from tridentjax.inference.build import make_model
 from tridentjax.inference.model import PRIOR_DRAWS, count_undefined
@@ -19,11 +18,6 @@ from tridentjax.theory.binding import bind_theory
 
 POINT = ["Lambda_IR=1225.691031", "c_L_e=0.58", "c_L_mu=0.58", "c_R_mu=0.6"]
 LMUTAU = ["Lambda_IR=1225.691031", "g=0.5", "mass=50", "c_L_mu=0.45", "c_R_mu=0.6"]
-
-
-@pytest.fixture(autouse=True)
-def jax_is_set_up(monkeypatch):
-    monkeypatch.setattr(cli_support, "start_jax", lambda device: None)
 
 
 def call(*arguments, settings=()):

@@ -56,5 +56,5 @@ for function in (
         "total_cross_section",
         "build_leptonic_table",
         "load_leptonic_table",
-    ], result.stdout
+    ], lines
     assert all("needs 64-bit floats" in line and "JAX_ENABLE_X64=1" in line for line in lines)

@@ -25,13 +25,9 @@ def test_source_defines_no_function_and_ends_in_an_assertion(source):
     assert code[-1].splitlines()[-1].startswith("assert ")
 
 
-# the longest ones, a minute each, whose commands have tests of their own
-LONG = ("03_cross_sections_and_events", "04_randall_sundrum", "05_limits_and_reach")
-RUNS = [pytest.param(source, marks=pytest.mark.slow if source.stem in LONG else ()) for source in SOURCES]
-
-
+@pytest.mark.slow
 @pytest.mark.notebook
-@pytest.mark.parametrize("source", RUNS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_notebook_runs(source, monkeypatch, tmp_path):
     # a kernel of its own process, so that it meets the library as a user does
     from nbclient import NotebookClient

@@ -1,11 +1,13 @@
-"""jit = eager, vmap = loop, forward = reverse = central difference, traced once: the physics functions."""
+"""jit = eager, vmap = loop, forward = reverse = central difference, traced once: the public functions."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from fixtures_physics import DIMUON, dimuon_table, random_points
 
+import tridentjax as tj
 from tridentjax.constants import MASS_PROTON
 from tridentjax.nucleus.form_factors import (
     FermiDensity,
@@ -54,14 +56,90 @@ def blocking(Q2, p_fermi, _, __):
     return pauli_blocking(Q2, MASS_PROTON, p_fermi)
 
 
-FUNCTIONS = {
+@jnp.vectorize
+def vector(K2, mass, g_nu, g_V):
+    shift = tj.mediator_shift(tj.VectorMediator(mass, g_nu, g_V, -0.4 * g_V), K2[None])
+    return shift[0][0] + 2.0 * shift[1][0]
+
+
+@jnp.vectorize
+def scalar(K2, mass, g_nu, g_S):
+    shift = tj.scalar_shift(tj.ScalarMediator(mass, g_nu, g_S, 0.7 * g_S), K2[None])
+    return shift[0][0] - shift[1][0]
+
+
+@jnp.vectorize
+def loops(K2, a, b, c):
+    real, imaginary = tj.loop_mixing_timelike(K2)
+    return 100.0 * (a * tj.loop_mixing(K2) + b * real + c * imaginary)
+
+
+@jnp.vectorize
+def couplings(K2, a, b, c):
+    """Through every normalisation and back, then what multiplies VV, AA, VA."""
+    current = tj.from_chiral(*tj.to_chiral(tj.LeptonCurrent((a + K2)[None], (b - K2)[None])))
+    VV, AA, VA = tj.quadratic_couplings(tj.from_doubled(*tj.to_doubled(current)))
+    return VV + c * AA - 2.0 * VA
+
+
+@jnp.vectorize
+def wilson(K2, a, b, s2):
+    """A Warsaw point and a LEFT one, the first through its scheme."""
+    warsaw = {"ll_2222": 1e-6 * (a + K2), "le_2222": 1e-6 * b, "phil3_22": 2e-6 * b, "phiD": 1e-6 * a}
+    left = {"nueLL_2222": 1e-6 * a * b, "nueLR_2222": 1e-6 * K2}
+    shifts = (tj.smeft_shift(warsaw, DIMUON, "alpha_mZ_GF", s2), tj.left_shift(left, DIMUON))
+    return sum(shift.g_V[1] - 0.3 * shift.g_A[1] for shift in shifts)
+
+
+@jnp.vectorize
+def boson(K2, mass, g, chi):
+    current = tj.theories.zprime({"mass": mass, "g": g, "kinetic_mixing": chi}, DIMUON, K2[None])
+    return tj.quadratic_couplings(current)[:2].sum()
+
+
+@jnp.vectorize
+def warped(x, kappa_UV, kappa_IR, c):
+    """Every sum of the warped interval between a fermion and a brane, a fermion and itself."""
+    geometry = tj.WarpedGeometry(1e3 * (1.0 + x), kappa_UV=kappa_UV, kappa_IR=kappa_IR)
+    own, brane = tj.fermion(geometry, c), tj.ir_brane(geometry)
+    sums = (tj.tower_sum, tj.subtracted_sum, tj.minus_plus_sum)
+    return sum(f(geometry, own, other) for f in sums for other in (own, brane)) / 10.0
+
+
+@jnp.vectorize
+def measured(ratio, value, low, high):
+    """NuTeV's split normal likelihood with other numbers."""
+    measurement = tj.load_experiment("nutev").measurement
+    numbers = lambda m: (m.value, m.uncertainty_low, m.uncertainty_high)  # noqa: E731
+    return tj.log_likelihood(eqx.tree_at(numbers, measurement, (value, low, high)), ratio)
+
+
+@jnp.vectorize
+def belle2(x, g, background, efficiency):
+    assumptions = tj.Belle2Assumptions(background=background, efficiency=efficiency, observed=7.0)
+    parameters = {"mass": 0.2 + x, "g": g, "loop_mixing": True}
+    return tj.belle2_log_likelihood(parameters, assumptions)
+
+
+FORM_FACTORS = {
     "fermi": (fermi, (3.4818, 0.569, -0.13)),
     "gaussian": (gaussian, (3.4, 2.3, 0.29)),
     "helm": (helm, (4.1, 0.93, 0.0)),
     "fourier-bessel": (bessel, (0.0301, 0.0553, 0.0202)),
+}
+FUNCTIONS = FORM_FACTORS | {
     "varied": (varied, (3.47, 0.58, -0.1)),
     "nucleon": (nucleon, (0.7, -0.3, 1.4)),
     "pauli": (blocking, (0.223, 0.0, 0.0)),
+    "vector mediator": (vector, (0.31, 1.1e-3, 0.9e-3)),
+    "scalar mediator": (scalar, (0.31, 1.1e-3, -0.9e-3)),
+    "loop mixing": (loops, (0.7, -1.3, 0.4)),
+    "couplings": (couplings, (0.96, 0.51, 1.7)),
+    "left, smeft": (wilson, (0.7, -1.2, 0.2312)),
+    "zprime": (boson, (0.17, 6e-4, 2e-4)),
+    "warped sums": (warped, (0.8, 1.7, 0.56)),
+    "likelihood": (measured, (0.72, 0.64, 1.73)),
+    "belle2": (belle2, (6e-3, 3.2, 0.61)),
 }
 Q2_VALUES = [3e-8, 2.7e-4, 0.0113, 0.17, 1.3]
 each = pytest.mark.parametrize("name", FUNCTIONS)
@@ -115,7 +193,7 @@ def test_gradients_are_finite_at_zero(name):
     zero = jnp.asarray(0.0)
     gradients = jax.grad(function, argnums=(0, 1, 2, 3))(zero, *parameters)
     assert np.isfinite(np.asarray(gradients)).all()
-    if name in ("fermi", "gaussian", "helm", "fourier-bessel"):
+    if name in FORM_FACTORS:
         np.testing.assert_allclose(function(zero, *parameters), 1.0, rtol=1e-13)
         np.testing.assert_allclose(gradients[1:], 0.0, atol=1e-12)  # F(0) = 1 for every parameter
         near = jax.grad(function)(jnp.asarray(1e-10), *parameters)

@@ -1,15 +1,6 @@
 """Labels of axes."""
 
-import pytest
-
 from tridentjax.figures import style as plots
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plots.pyplot().close("all")
-
 
 LABELS = {"mass": "$m_{Z'}$ [GeV]", "g": "$g'$"}
 

@@ -7,18 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ccfr_model import model
-from fixtures_statistics import compile_once
 from scipy import stats
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    """Runs of the same model share their compiled code: tracing is new for each, compiling is not."""
-    yield from compile_once(tmp_path_factory.mktemp("compiled"))
 
 
 def test_priors_are_their_quantile_functions():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tridentjax.figures.style import pyplot
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, r_hat, summarise
 
 
@@ -43,12 +42,6 @@ def test_summary_has_named_quantiles():
     assert set(summary) == {"mean", "sd", "quantiles", "r_hat", "ess_bulk"}
     for name, q in {"5%": 0.05, "16%": 0.16, "50%": 0.5, "84%": 0.84, "95%": 0.95}.items():
         assert summary["quantiles"][name] == pytest.approx(stats.lognorm(1).ppf(q), rel=0.06)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    pyplot().close("all")
 
 
 def test_information_gain_of_known_distributions():

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from fixtures_statistics import compile_once
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -23,11 +22,6 @@ SMALL = tuple(
     )
     for argument in ("--set", setting)
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    yield from compile_once(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture(autouse=True)

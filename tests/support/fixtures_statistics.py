@@ -2,10 +2,8 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.compilation_cache import compilation_cache
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, xlogy
 
@@ -88,20 +86,3 @@ def _counts(m, signal, count, estimate):
         return poisson + ((estimate - b) / sd) ** 2 + np.log(2 * np.pi * sd**2)
 
     return minimize_scalar(at, bounds=(0.0, 60.0), method="bounded", options={"xatol": 1e-9}).fun
-
-
-def compile_once(folder):
-    """Body of a fixture: what is traced again while it is open is not compiled again."""
-    compilation_cache.reset_cache()
-    names = (
-        "jax_compilation_cache_dir",
-        "jax_persistent_cache_min_compile_time_secs",
-        "jax_persistent_cache_min_entry_size_bytes",
-    )
-    before = {name: getattr(jax.config, name) for name in names}
-    for name, value in zip(names, (str(folder), 0.0, -1), strict=True):
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()

@@ -4,16 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from fixtures_statistics import compile_once
 from scipy import stats
 
 from tridentjax.inference.checks.uniformity import chi2_p_value, counts_below, ecdf_band, ecdf_p_value
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory):
-    """Calibrations of one model share their compiled code: tracing is new for each, compiling is not."""
-    yield from compile_once(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.mark.parametrize(("count", "draws"), [(3, 2), (5, 3)])
