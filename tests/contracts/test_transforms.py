@@ -93,7 +93,8 @@ def wilson(K2, a, b, s2):
 
 @jnp.vectorize
 def boson(K2, mass, g, chi):
-    current = tj.theories.zprime({"mass": mass, "g": g, "kinetic_mixing": chi}, DIMUON, K2[None])
+    given = {"mass": mass, "g": 1e-3 * g, "kinetic_mixing": 1e-3 * chi}
+    current = tj.theories.zprime(given, DIMUON, K2[None])
     return tj.quadratic_couplings(current)[:2].sum()
 
 
@@ -106,18 +107,20 @@ def warped(x, kappa_UV, kappa_IR, c):
     return sum(f(geometry, own, other) for f in sums for other in (own, brane)) / 10.0
 
 
+NUTEV = tj.load_experiment("nutev").measurement
+
+
 @jnp.vectorize
 def measured(ratio, value, low, high):
     """NuTeV's split normal likelihood with other numbers."""
-    measurement = tj.load_experiment("nutev").measurement
     numbers = lambda m: (m.value, m.uncertainty_low, m.uncertainty_high)  # noqa: E731
-    return tj.log_likelihood(eqx.tree_at(numbers, measurement, (value, low, high)), ratio)
+    return tj.log_likelihood(eqx.tree_at(numbers, NUTEV, (value, low, high)), ratio)
 
 
 @jnp.vectorize
 def belle2(x, g, background, efficiency):
     assumptions = tj.Belle2Assumptions(background=background, efficiency=efficiency, observed=7.0)
-    parameters = {"mass": 0.2 + x, "g": g, "loop_mixing": True}
+    parameters = {"mass": 0.27 + x, "g": 1e-3 * g, "loop_mixing": True}
     return tj.belle2_log_likelihood(parameters, assumptions)
 
 
@@ -136,10 +139,10 @@ FUNCTIONS = FORM_FACTORS | {
     "loop mixing": (loops, (0.7, -1.3, 0.4)),
     "couplings": (couplings, (0.96, 0.51, 1.7)),
     "left, smeft": (wilson, (0.7, -1.2, 0.2312)),
-    "zprime": (boson, (0.17, 6e-4, 2e-4)),
+    "zprime": (boson, (0.17, 0.6, 0.2)),
     "warped sums": (warped, (0.8, 1.7, 0.56)),
     "likelihood": (measured, (0.72, 0.64, 1.73)),
-    "belle2": (belle2, (6e-3, 3.2, 0.61)),
+    "belle2": (belle2, (0.9, 3.2, 0.61)),
 }
 Q2_VALUES = [3e-8, 2.7e-4, 0.0113, 0.17, 1.3]
 each = pytest.mark.parametrize("name", FUNCTIONS)
