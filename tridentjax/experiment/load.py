@@ -10,7 +10,7 @@ from tridentjax.currents import Channel
 from tridentjax.experiment.flux import Flux, load_flux, read_flux_table, table_flux, table_species
 from tridentjax.experiment.measurement import Exposure, Measurement, Nuisance, read_exposure, read_measurement
 from tridentjax.experiment.root_flux import read_root_flux
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.files import data_folder, read_yaml
 from tridentjax.nucleus.materials import Material, element_isotopes, load_material, mix
 from tridentjax.nucleus.nuclei import Nucleus, nucleus_row
@@ -82,18 +82,18 @@ def load_experiment(name: str | Path) -> Experiment:
     path = experiment_path(name)
     spec = validate(ExperimentSpec, read_yaml(path), path.name)
     faults: list[str] = []
-    fluxes = [_collect(faults, f"{path.name}: flux: ", _flux, path, entry) for entry in spec.flux]
-    materials = [_collect(faults, f"{path.name}: target.{i}: ", _target, t) for i, t in enumerate(spec.target)]
+    fluxes = [collect(faults, _flux, path, entry, prefix=f"{path.name}: flux: ") for entry in spec.flux]
+    materials = [collect(faults, _target, t, prefix=f"{path.name}: target.{i}: ") for i, t in enumerate(spec.target)]
     units = {flux.unit for flux in fluxes if flux is not None}
     if len(units) > 1:
         faults.append(f"{path.name}: flux tables have different units {sorted(units)}; they cannot be added")
-    exposure = _collect(faults, "", read_exposure, spec.exposure, units, path.name)
+    exposure = collect(faults, read_exposure, spec.exposure, units, path.name)
     target: Any = None
     if all(material is not None for material in materials):
         shares = [entry.mass_fraction for entry in spec.target]
-        target = _collect(faults, f"{path.name}: target: ", mix, spec.name, materials, shares)
+        target = collect(faults, mix, spec.name, materials, shares, prefix=f"{path.name}: target: ")
     requests = [CutRequest(**cut.model_dump()) for cut in spec.cuts]
-    cuts = _collect(faults, f"{path.name}: ", make_cuts, requests, spec.efficiency, "cuts")
+    cuts = collect(faults, make_cuts, requests, spec.efficiency, "cuts", prefix=f"{path.name}: ")
     if target is not None:
         leptons = spec.channel.lepton_minus, spec.channel.lepton_plus
         faults += [
@@ -190,11 +190,3 @@ def _target(entry: Any) -> Material:
 def _table(path: Path, table: str) -> str | Path:
     beside = path.parent / table
     return beside if beside.is_file() else table
-
-
-def _collect(faults: list[str], place: str, load: Any, *arguments: Any) -> Any:
-    try:
-        return load(*arguments)
-    except InputError as error:
-        faults += [place + fault for fault in error.faults]
-        return None

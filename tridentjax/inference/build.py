@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.experiment.load import Experiment, load_experiment
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
 from tridentjax.inference.nuisances import _correlation, _live_nuisances
@@ -80,12 +80,9 @@ def _chain(experiment: Experiment, bound: BoundTheory, anywhere: dict[str, Any])
 
 
 def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
-    experiments, faults = [], []
-    for name in spec.experiments:
-        try:
-            experiments.append(load_experiment(name))
-        except InputError as error:
-            faults += [f"experiments: {fault}" for fault in error.faults]
+    faults: list[str] = []
+    found = [collect(faults, load_experiment, name, prefix="experiments: ") for name in spec.experiments]
+    experiments = [experiment for experiment in found if experiment is not None]
     by_data: dict[str, list[str]] = {}
     for experiment in experiments:
         by_data.setdefault(experiment.data_set, []).append(experiment.name)
@@ -161,11 +158,9 @@ def _auxiliary(spec: RunSpec) -> Belle2Assumptions | None:
 
 def _auxiliary_faults(spec: RunSpec) -> list[str]:
     """An e+e- term needs a boson that couples to electrons."""
-    try:
-        if _auxiliary(spec) is None:
-            return []
-    except InputError as error:
-        return [f"auxiliary.belle2: {fault}" for fault in error.faults]
+    faults: list[str] = []
+    if collect(faults, _auxiliary, spec, prefix="auxiliary.belle2: ") is None:
+        return faults
     if spec.theory != "zprime":
         return [f"auxiliary.belle2: theory {spec.theory} has no e+e- -> gamma X; it needs zprime"]
     loop = spec.params.get("loop_mixing")

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
 from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
 from tridentjax.theory.wcxf import load_wcxf
@@ -57,19 +57,20 @@ class BoundTheory(NamedTuple):
         return {name: item.function({**self.choices, **values}) for name, item in self.theory.derived.items()}
 
 
-def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") -> list[str]:
+def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory", *, partial: bool = False) -> list[str]:
     """Faults of a theory name with its numbers, choices and ranges (of parameters that have a prior).
 
-    `wcxf` among the parameters is the path of a file with Wilson coefficients.
+    `wcxf` among the parameters is the path of a file with Wilson coefficients. With `partial`, others are given
+    elsewhere: none is missed.
     """
-    try:
-        theory = find_theory(name, place)
-        given, _ = _with_file(name, given, place)
-    except InputError as error:
-        return list(error.faults)
+    faults: list[str] = []
+    theory = collect(faults, find_theory, name, place)
+    given, _ = collect(faults, _with_file, name, given, place) or ({}, ())
+    if faults:
+        return faults
     allowed = (*theory.parameters, *theory.choices, *ELECTROWEAK)
     faults = [_misnamed(name, theory, key, allowed, place) for key in given if key not in allowed]
-    if not any(need <= set(given) for need in theory.required):
+    if not partial and not any(need <= set(given) for need in theory.required):
         needs = " or ".join("(" + ", ".join(sorted(need)) + ")" for need in theory.required[:3])
         needs += " or the like" if len(theory.required) > 3 else ""
         faults.append(f"{place}: theory {name} needs {needs}; received ({', '.join(given) or 'nothing'})")
