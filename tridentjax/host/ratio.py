@@ -56,7 +56,8 @@ def trident_ratio(points: Mapping[str, Any], experiment: str = "ccfr") -> np.nda
     ratio = np.full(request.shape, np.nan)
     flat = ratio.reshape(-1)
     for rows, block in request.blocks():
-        sound = np.flatnonzero(~np.logical_or.reduce([outside for _, outside in violations(request.names, block)]))
+        values = dict(zip(request.names, block, strict=True))
+        sound = np.flatnonzero(~np.logical_or.reduce([outside for _, outside in violations(values)]))
         for choices, members in _groups(request.choices, rows, sound):
             found = evaluate(experiment, request.theory, request.names, choices, block[:, members])[0]
             flat[rows.start + members] = np.where(np.isfinite(found), found, np.nan)
@@ -72,7 +73,7 @@ def count_invalid(points: Mapping[str, Any], ratio: np.ndarray) -> dict[str, int
     request, flat, counts = read_points(points), np.ravel(ratio), dict[str, int]()
     for rows, block in request.blocks():
         explained = np.zeros(block.shape[1], dtype=bool)
-        for limit, outside in violations(request.names, block):
+        for limit, outside in violations(dict(zip(request.names, block, strict=True))):
             text = f"{', '.join(limit.names)}; allowed: {limit.allowed}"
             counts[text] = counts.get(text, 0) + int(outside.sum())
             explained |= outside

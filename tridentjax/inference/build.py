@@ -22,7 +22,6 @@ from tridentjax.rates.response import Response
 from tridentjax.schema.run import PriorSpec, RunSpec
 from tridentjax.theory.binding import BoundTheory, Range, bind_theory, theory_faults
 from tridentjax.theory.catalogue import find_theory
-from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 from tridentjax.theory.theories import has_scalars
 
 _EDGE_NODES = 24
@@ -107,8 +106,7 @@ def _range(prior: PriorSpec) -> tuple[float, float]:
 
 
 def _parameter_faults(spec: RunSpec) -> list[str]:
-    given = _given(spec)
-    faults = theory_faults(spec.theory, given, "params")
+    faults = theory_faults(spec.theory, _given(spec), "params")
     try:
         theory = find_theory(spec.theory)
     except InputError:  # is among the faults
@@ -120,10 +118,6 @@ def _parameter_faults(spec: RunSpec) -> list[str]:
         if name in theory.choices and parameter.prior is not None:
             allowed = ", ".join(str(option).lower() for option in theory.choices[name])
             faults.append(f"params.{name} is a choice ({allowed}); give it a value instead of a prior")
-    if (mass := given.get("mass")) is not None and not isinstance(mass, str | bool):
-        lightest = float(np.min(np.asarray(mass, dtype=float)))
-        if lightest < SMALLEST_MEDIATOR_MASS:
-            faults.append(f"params.mass reaches {lightest} GeV; kernels are good down to {SMALLEST_MEDIATOR_MASS} GeV")
     return faults
 
 

@@ -4,6 +4,7 @@ Choices (words, such as `scheme`) are bound to the function, so that only number
 """
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from tridentjax._types import Scalar
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
+from tridentjax.theory.domain import Limit, point_faults
 from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
 from tridentjax.theory.wcxf import load_wcxf
 
@@ -79,7 +81,7 @@ def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory", *,
         if key in theory.choices:
             found = _choice_faults(key, value, theory.choices[key], place)
         elif key in allowed:
-            found = _number_faults(key, value, (*theory.positive, "sin2_theta_w"), place)
+            found = _number_faults(key, value, place)
             if not isinstance(value, Range) and np.size(value) > 1 and key not in theory.several:
                 found.append(f"{place}: {key} = {value}; allowed: one number")
         else:
@@ -87,10 +89,10 @@ def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory", *,
         faults += found
         if not found or key not in theory.choices:
             sound[key] = np.nan if found else value  # its name still counts
+    found = _domain_faults(sound, theory.limits)
     if theory.faults is not None:
-        for corner in _corners(sound):
-            faults += [f"{place}: {fault}" for fault in theory.faults(own_parameters(theory, corner))]
-    return list(dict.fromkeys(faults))
+        found += theory.faults(own_parameters(theory, _lowest(sound)))
+    return [*dict.fromkeys(faults), *(f"{place}: {fault}" for fault in found)]
 
 
 def _misnamed(name: str, theory: Theory, key: str, allowed: tuple[str, ...], place: str) -> str:
@@ -121,25 +123,30 @@ def _choice_faults(key: str, value: Any, options: tuple[Any, ...], place: str) -
     return [f"{place}: {key} = {_word(value)}; allowed: {', '.join(map(_word, options))}"]
 
 
-def _number_faults(key: str, value: Any, positive: tuple[str, ...], place: str) -> list[str]:
+def _number_faults(key: str, value: Any, place: str) -> list[str]:
     if isinstance(value, str | bool):
         return [f"{place}: {key} = {_word(value)}; allowed: a finite number"]
     numbers = np.ravel(np.asarray(value, dtype=float))
-    shown = f"{value.low} (lower end of its prior)" if isinstance(value, Range) else f"{value}"
-    if not np.isfinite(numbers).all() or not numbers.size:
-        return [] if isinstance(value, Range) else [f"{place}: {key} = {shown}; allowed: a finite number"]
-    if key == "one_loop" and not ((numbers >= 0.0) & (numbers <= 1.0)).all():
-        return [f"{place}: one_loop = {shown}; allowed: 0 (tree level) to 1 (one loop)"]
-    if key in positive and not (numbers > 0.0).all():
-        return [f"{place}: {key} = {shown}; allowed: positive"]
-    return []
+    if isinstance(value, Range) or (numbers.size and np.isfinite(numbers).all()):
+        return []
+    return [f"{place}: {key} = {value}; allowed: a finite number"]
 
 
-def _corners(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Numbers to check where there are ranges: every lower end, then the same with the largest scale."""
-    lowest = {key: x.low if isinstance(x, Range) else x for key, x in given.items()}
-    scale = given.get("Lambda_IR")
-    return [lowest, {**lowest, "Lambda_IR": scale.high}] if isinstance(scale, Range) else [lowest]
+def _domain_faults(given: Mapping[str, Any], limits: tuple[Limit, ...]) -> list[str]:
+    """Every limit that the numbers are outside of at some ends of the ranges."""
+    faults = []
+    for limit in limits:
+        ranges = {name: x for name in limit.names if isinstance(x := given.get(name), Range)}
+        if any(name in ELECTROWEAK and np.isinf(x.low) for name, x in ranges.items()):
+            continue  # a normal prior around what is measured
+        corners = ({**_lowest(given), **dict(zip(ranges, ends, strict=True))} for ends in product(*ranges.values()))
+        notes = dict.fromkeys(ranges, " (an end of its prior)")
+        faults += next(filter(None, (point_faults(corner, (limit,), notes) for corner in corners)), [])
+    return faults
+
+
+def _lowest(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: x.low if isinstance(x, Range) else x for key, x in given.items()}
 
 
 def _word(value: Any) -> str:
