@@ -60,11 +60,26 @@ class Channel(eqx.Module):
                     "Antineutrinos are chosen with antineutrino=True."
                 )
 
+    @classmethod
+    def of(cls, species: str, lepton_minus: str, lepton_plus: str) -> "Channel":
+        """The process that a beam species drives, e.g. 'antinumu'; the inverse of `species`.
+
+        Raises
+        ------
+        ValueError : no such species or lepton.
+        """
+        flavour = species.removeprefix("anti").removeprefix("nu")
+        return cls(flavour, lepton_minus, lepton_plus, species.startswith("anti"))
+
+    @property
+    def species(self) -> str:
+        """Beam species that drives it, e.g. 'antinumu'."""
+        return f"{'antinu' if self.antineutrino else 'nu'}{self.neutrino}"
+
     @property
     def name(self) -> str:
         """Readable name, e.g. 'antinumu -> mu- e+'."""
-        prefix = "antinu" if self.antineutrino else "nu"
-        return f"{prefix}{self.neutrino} -> {self.lepton_minus}- {self.lepton_plus}+"
+        return f"{self.species} -> {self.lepton_minus}- {self.lepton_plus}+"
 
     @property
     def mass_minus(self) -> float:

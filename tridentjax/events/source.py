@@ -114,9 +114,8 @@ def beam_source(beam: str | float, channel: Channel, target: str) -> EventSource
     InputError : unknown table or target, a species that the table does not hold, an energy that is not
         positive; all at once.
     """
-    species = ("antinu" if channel.antineutrino else "nu") + channel.neutrino
     faults: list[str] = []
-    flux = collect(faults, _beam, beam, species)
+    flux = collect(faults, _beam, beam, channel.species)
     targets = collect(faults, _targets, target)
     if faults:
         raise InputError(faults)

@@ -39,10 +39,10 @@ class Experiment(eqx.Module):
     reference: str = eqx.field(static=True)
     data_set: str = eqx.field(static=True)
 
-    def channel(self, flux: Flux) -> Channel:
-        """The process that a beam species drives."""
-        flavour = flux.species.removeprefix("anti").removeprefix("nu")
-        return Channel(flavour, self.lepton_minus, self.lepton_plus, flux.species.startswith("anti"))
+    def channel(self, flux: Flux | None = None) -> Channel:
+        """The process that a beam species drives, the first one if left out."""
+        species = self.fluxes[0].species if flux is None else flux.species
+        return Channel.of(species, self.lepton_minus, self.lepton_plus)
 
 
 def experiment_names() -> tuple[str, ...]:

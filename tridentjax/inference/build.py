@@ -16,13 +16,11 @@ from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
 from tridentjax.inference.nuisances import _correlation, _live_nuisances
 from tridentjax.quadrature import chebyshev_nodes
-from tridentjax.rates.chain import Chain, prepare
-from tridentjax.rates.exposure import complete
+from tridentjax.rates.exposure import prepare_for
 from tridentjax.rates.response import Response
 from tridentjax.schema.run import PriorSpec, RunSpec
-from tridentjax.theory.binding import BoundTheory, Range, bind_theory, theory_faults
+from tridentjax.theory.binding import Range, bind_theory, theory_faults
 from tridentjax.theory.catalogue import find_theory
-from tridentjax.theory.theories import has_scalars
 
 _EDGE_NODES = 24
 
@@ -50,7 +48,7 @@ def make_model(spec: RunSpec) -> Model:
     units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
     anywhere = {name: jnp.ones(()) for name in priors} | bound.values
     model = Model(
-        tuple(_chain(experiment, bound, anywhere) for experiment in experiments),
+        tuple(prepare_for(experiment, bound.function, anywhere) for experiment in experiments),
         priors,
         bound.values,
         nuisances,
@@ -70,12 +68,6 @@ def make_model(spec: RunSpec) -> Model:
         return model
     edge = _find_edge(model, spec.sampler.edge, spec.sampler.along)
     return eqx.tree_at(lambda m: m.edge, model, edge, is_leaf=lambda x: x is None)
-
-
-def _chain(experiment: Experiment, bound: BoundTheory, anywhere: dict[str, Any]) -> Chain:
-    """Kernels of an experiment; a count that its file leaves to the flux is computed."""
-    channel = experiment.channel(experiment.fluxes[0])
-    return complete(prepare(experiment, scalar=has_scalars(bound.function, anywhere, channel)))
 
 
 def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:

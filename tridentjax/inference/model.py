@@ -144,7 +144,7 @@ class Model(eqx.Module):
         """Quantities of the theory, and the shift of (g_V, g_A) at K2 = 0 in the channel of the first beam."""
         physics = {**self.fixed, **values}
         experiment = self.chains[0].experiment
-        channel, node = experiment.channel(experiment.fluxes[0]), jnp.zeros(1)
+        channel, node = experiment.channel(), jnp.zeros(1)
         current = self.theory(physics, channel, node)
         reference = sm({name: x for name, x in physics.items() if name in ELECTROWEAK}, channel, node)
         reference = align(reference, channel, current.g_V.shape[0])

@@ -57,8 +57,7 @@ def parse_channel(neutrino: str, leptons: str) -> Channel:
         )
     if faults or match is None:
         raise InputError(faults)
-    flavour = neutrino.removeprefix("anti").removeprefix("nu")
-    return Channel(flavour, match[1], match[2], neutrino.startswith("anti"))
+    return Channel.of(neutrino, match[1], match[2])
 
 
 def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | None = None) -> BoundTheory:
