@@ -100,7 +100,7 @@ _RESOLVED_TOWER = domain.Limit(
 )
 
 THEORIES: dict[str, Theory] = {
-    "sm": Theory(theories.sm, {}, (frozenset(),), "Standard Model, tree level (physics.md section 2)"),
+    "sm": Theory(theories.sm, {}, (frozenset(),), "Standard Model, tree level (Czyz, Sheppey, Walecka 1964)"),
     "contact": Theory(
         theories.contact,
         {"delta_g_V": "1", "delta_g_A": "1"},
@@ -147,7 +147,7 @@ THEORIES |= {
         theories.rs,
         _SPACE | {"kappa_UV_U1": "1", "kappa_IR_U1": "1"} | _BULK_MASSES,
         (frozenset({"Lambda_IR", "c_L_e", "c_L_mu", "c_R_mu"}),),
-        "Randall-Sundrum electroweak Kaluza-Klein exchange (rs_matching.md; Casagrande et al. 2008)",
+        "Randall-Sundrum electroweak Kaluza-Klein exchange (Casagrande et al. 0807.4937; Agashe et al. hep-ph/0605341)",
         {"embedding": tuple(EMBEDDINGS), "scheme": SCHEMES, "order": ORDERS},
         (*domain.STANDARD_MODEL, *domain.SPACE, *domain.SPACE_U1),
         _custodial_faults,
@@ -161,7 +161,7 @@ THEORIES |= {
         theories.rs_lmutau,
         _SPACE | {"g": "1", "mass": "GeV", "kinetic_mixing": "1"} | _BULK_MASSES,
         (frozenset({"Lambda_IR", "g", "mass", "c_L_mu", "c_R_mu"}),),
-        "bulk L_mu - L_tau boson with its tower, broken on a brane (rs_matching.md section 6)",
+        "bulk L_mu - L_tau boson with its tower, broken on a brane (equations: pydoc tridentjax.theory.rs.lmutau)",
         {"breaking": ("uv", "ir"), "mixing_brane": ("uv", "ir")},
         (*_LIGHT, *domain.SPACE, _RESOLVED_TOWER),
         None,
