@@ -139,7 +139,7 @@ def _program(
     from tridentjax.rates.packaged_response import read_response
     from tridentjax.rates.response import rate_ratio
     from tridentjax.theory.catalogue import find_theory
-    from tridentjax.theory.theories import ELECTROWEAK, sm
+    from tridentjax.theory.theories import electroweak_part, sm
 
     tables = folded_experiments()
     if experiment not in tables:
@@ -154,8 +154,8 @@ def _program(
             p |= {"g_V": (left + right) / 2.0, "g_A": (left - right) / 2.0}
         if "contact" in theory:
             p = {"delta_g_V": 0.0, "delta_g_A": 0.0} | p
-        reference = {key: p[key] for key in ELECTROWEAK if key in p}
-        theirs, ours = (f(q, response.channels[0], response.K2) for f, q in ((sm, reference), (function, p)))
+        parts = (sm, electroweak_part(p)), (function, p)
+        theirs, ours = (f(q, response.channels[0], response.K2) for f, q in parts)
         means = [
             (weights[i] * (new - old)[0]).sum() / weights[i].sum()
             for i, (new, old) in enumerate(((ours.g_V, theirs.g_V), (ours.g_A, theirs.g_A)))

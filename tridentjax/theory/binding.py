@@ -17,7 +17,7 @@ from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
 from tridentjax.theory.domain import Limit, point_faults
-from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
+from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, electroweak_part
 from tridentjax.theory.wcxf import load_wcxf
 
 
@@ -43,9 +43,9 @@ class BoundTheory(NamedTuple):
         return {name: np.asarray(x).tolist() for name, x in self.values.items()} | self.choices
 
     @property
-    def electroweak(self) -> dict[str, Float[Array, "*tower"]]:
+    def electroweak(self) -> Parameters:
         """Parameters of the Standard-Model part."""
-        return {name: x for name, x in self.values.items() if name in ELECTROWEAK}
+        return electroweak_part(self.values)
 
     def described(self) -> tuple[dict[str, float], list[str]]:
         """Derived quantities at the given numbers, as data and as lines to print."""
