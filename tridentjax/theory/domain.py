@@ -3,7 +3,7 @@
 Every edge is monotonous in each of its parameters, so a range is inside where all its ends are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -63,16 +63,19 @@ LIMITS = (*FINITE, *SPACE, *MEDIATOR, *STANDARD_MODEL)  # of the parameters that
 
 def violations(
     values: Mapping[str, Any], limits: Iterable[Limit] = LIMITS, fixed: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[tuple[Limit, Any]]:
+) -> list[tuple[Limit, Any]]:
     """Every edge that these parameters have, and where they are outside; `fixed` are others that are given.
 
     Hypercharge has the brane terms of the other group where it is not given its own.
     """
     full = _completed({**fixed, **values})
-    for limit in limits:
-        if any(name in values for name in limit.names) and all(name in full for name in limit.names):
-            with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-                yield limit, limit.outside(*(np.asarray(full[name], dtype=float) for name in limit.names))
+    own = [
+        limit for limit in limits
+        if not values.keys().isdisjoint(limit.names) and full.keys() >= set(limit.names)
+    ]  # fmt: skip
+    numbers = {name: np.asarray(full[name], dtype=float) for limit in own for name in limit.names}
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return [(limit, limit.outside(*(numbers[name] for name in limit.names))) for limit in own]
 
 
 def point_faults(
@@ -84,7 +87,7 @@ def point_faults(
         ", ".join(f"{name} = {_shown(full[name])}{notes.get(name, '')}" for name in limit.names)
         + f"; allowed: {limit.allowed}"
         for limit, outside in violations(numbers, limits)
-        if np.any(outside)
+        if outside.any()
     ]
 
 
