@@ -14,7 +14,6 @@ PLANCK_MASS = 1.2209e19  # [GeV], full Planck mass: default curvature k of the w
 
 HBARC = 0.1973269804593025  # [GeV fm], SI exact
 GEV2_TO_CM2 = 0.3893793721e-27  # 1 GeV^-2 in cm^2, (hbar c)^2, SI exact
-GEV2_TO_FM2_INVERSE = 1.0 / HBARC**2  # Q2 [GeV^2] -> q^2 [fm^-2]
 
 # four-fermion coefficients of (nubar g_a P_L nu)(lbar g^a P_X l) [GeV^-2] with one-loop electroweak corrections,
 # MSbar at 2 GeV with four quark flavours: R. J. Hill, O. Tomalak, Phys. Lett. B 805 (2020) 135466 (recalled, not

@@ -34,6 +34,6 @@ def test_couplings_of_the_standard_model_show_one_loop():
 
 def test_couplings_faults():
     text = faults("couplings", "zprime", "--set", "mass=-1", "--K2", -3, "--neutrino", "mu", "--leptons", "mu+mu-")
-    for fault in ("mass = -1.0; allowed: positive", "--K2 -3.0", "unknown neutrino 'mu'", "--leptons 'mu+mu-'"):
+    for fault in ("mass = -1; allowed: 1e-3 GeV or more", "--K2 -3.0", "unknown neutrino 'mu'", "--leptons 'mu+mu-'"):
         assert fault in text
     assert answer("couplings", "sm", "--leptons", "e-mu+")["results"] == []

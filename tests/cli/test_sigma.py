@@ -137,7 +137,7 @@ def test_sigma_reports_all_faults_at_once():
         (["--form-factor", "woods-saxon", "--ff", "r=1.1"], "parameter of form factor woods-saxon 'r'"),
         (["--form-factor", "woods-saxon", "--ff", "r0=-1.1"], "r0 = -1.1; allowed: a positive length"),
         (["--nucleon-form-factor", "kely"], "did you mean 'kelly'"),
-        (["--theory", "zprime", "--set", "mass=1e-5", "--set", "g=1"], "down to 0.001 GeV"),
+        (["--theory", "zprime", "--set", "mass=1e-5", "--set", "g=1"], "mass = 1e-05; allowed: 1e-3 GeV or more"),
         (["--theory", "zprime", "--set", "mass=1", "--set", "mass=2", "--set", "g=1"], "mass is given twice"),
         (["--theory", "zprime", "--set", "mass=nan", "--set", "g=1"], "mass = nan; allowed: a finite number"),
         (["--gv", "1", "--ga", "nan"], "allowed: finite"),

@@ -224,9 +224,9 @@ def test_prior_that_reaches_ghosts_is_refused():
     settings = ["params.kappa_UV.prior.min=-50", "params.kappa_IR.prior.min=-1", "params.Lambda_IR.prior.max=1e20"]
     text = faults("sample", "rs_minimal", "--dry-run", settings=settings)
     for part in (
-        "kappa_IR = -1; allowed: 0 or more",
-        "kappa_UV + kappa_IR = ",
-        "Lambda_IR = 1e+20 GeV; allowed: below",
+        "kappa_IR = -1 (an end of its prior); allowed: 0 or more",
+        "allowed: ln(k/Lambda_IR) + kappa_UV + kappa_IR positive",
+        "Lambda_IR = 1e+20 (an end of its prior), k = 1.2209e+19; allowed: Lambda_IR below k",
     ):
         assert part in text
 

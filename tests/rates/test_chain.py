@@ -127,7 +127,7 @@ def test_kernels_against_direct_integrals(index, masses):
     for mass in masses:
         # a coupling for which the mediator matters about as much as the Standard Model
         parameters = {"mass": jnp.asarray(mass), "g": jnp.asarray(max(1.2e-3, mass / 400))}
-        channel = experiment.channel(experiment.fluxes[0])
+        channel = experiment.channel()
         estimate = total_cross_section(
             channel, regime, 37.0, theory=theories.zprime, parameters=parameters, rtol=5e-4, seed=4
         )

@@ -184,7 +184,7 @@ def test_selected_rates_are_event_integrals(folder):
 
 def test_acceptance_of_the_scalar_structures_is_a_probability(folder):
     own = chain(folder, ("numu",), ("mu", "mu"), ENERGY_CUT)
-    for factor in own.selections.values():
+    for factor in own.selections:
         assert factor.shape[0] == 6 and (factor[4:] >= 0.0).all() and (factor[4:] <= 1.0).all()
         assert np.ptp(np.asarray(factor[4])) > 0.05
     without = select(

@@ -116,14 +116,14 @@ def test_unknown_config_has_a_suggestion():
         ("theory=zprim", "unknown theory 'zprim' in params; did you mean 'zprime'"),
         ("params.mas={value: 1.0, unit: GeV}", "unknown parameter of theory zprime 'mas'"),
         ("params.mass.unit=MeV", r"params\.mass\.unit = 'MeV'; allowed: 'GeV'"),
-        ("params.mass.prior.min=1e-4", r"params\.mass reaches 0\.0001 GeV; kernels are good down to 0\.001"),
-        ("params.mass={value: -2, unit: GeV}", r"mass = -2\.0; allowed: positive"),
+        ("params.mass.prior.min=1e-4", r"params: mass = 0\.0001 \(an end of its prior\); allowed: 1e-3 GeV or more"),
+        ("params.mass={value: -2, unit: GeV}", r"mass = -2; allowed: 1e-3 GeV or more"),
         ("params.loop_mixing={value: yes}", "params: loop_mixing = yes; allowed: false, true"),
         (
             "params.loop_mixing={prior: {dist: uniform, min: 0, max: 1}, unit: '1'}",
             r"params\.loop_mixing is a choice \(false, true\); give it a value instead of a prior",
         ),
-        ("params.mass={value: [1.0, 1e-4], unit: GeV}", r"params\.mass reaches 0\.0001 GeV"),
+        ("params.mass={value: [1.0, 1e-4], unit: GeV}", r"params: mass = \[1, 0\.0001\]; allowed: 1e-3 GeV or more"),
         ("experiments=[ccfr, cfr]", "unknown experiment 'cfr'; did you mean 'ccfr'"),
         ("experiments=[ccfr, ccfr]", "experiments: ccfr is named twice"),
         (

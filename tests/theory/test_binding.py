@@ -29,11 +29,11 @@ def test_faults_come_all_at_once():
     ("name", "parameters", "message"),
     [
         ("zprim", {}, "did you mean 'zprime'"),
-        ("zprime", {"mass": -0.1, "g": 1e-3}, r"mass = -0\.1; allowed: positive"),
-        ("zprime", {"mass": 0.0, "g": 1e-3}, r"mass = 0\.0; allowed: positive"),
+        ("zprime", {"mass": -0.1, "g": 1e-3}, r"mass = -0\.1; allowed: 1e-3 GeV or more"),
+        ("zprime", {"mass": 0.0, "g": 1e-3}, r"mass = 0; allowed: 1e-3 GeV or more"),
         ("zprime", {"mass": float("nan"), "g": 1e-3}, "mass = nan; allowed: a finite number"),
         ("contact", {"delta_g_V": 0.1}, "needs \\(delta_g_A, delta_g_V\\)"),
-        ("sm", {"sin2_theta_w": -0.2}, "sin2_theta_w = -0.2; allowed: positive"),
+        ("sm", {"sin2_theta_w": -0.2}, "sin2_theta_w = -0.2; allowed: between 0 and 1/2"),
         ("sm", {"one_loop": 1.3}, r"one_loop = 1\.3; allowed: 0 \(tree level\) to 1 \(one loop\)"),
         ("zprime", {"mass": 1.0, "g": 0.1, "one_loop": -0.1}, r"one_loop = -0\.1; allowed: 0"),
         (
@@ -45,7 +45,7 @@ def test_faults_come_all_at_once():
         ("zprime", {"mass": 0.1, "g": 0.1, "loop_mixing": 1.0}, r"loop_mixing = 1\.0; allowed: false, true"),
         ("zprime", {"mass": 0.1, "g_nu": 0.1, "loop_mixing": True}, "loop_mixing is that of L_mu - L_tau: give g"),
         ("zprime", {"mass": [0.1, 1.0], "g": [1.0, 2.0, 3.0]}, "received mass: 2, g: 3; allowed: one number, or"),
-        ("zprime", {"mass": [0.1, -1.0], "g": 1.0}, "allowed: positive"),
+        ("zprime", {"mass": [0.1, -1.0], "g": 1.0}, r"mass = \[0\.1, -1\]; allowed: 1e-3 GeV or more"),
         ("zprime", {"mass": "heavy", "g": 1.0}, "mass = heavy; allowed: a finite number"),
         ("scalar", {"mass": 0.1, "g_S": 1.0}, r"needs \(g_nu, mass\) or"),
         ("sm", {"one_lop": 1.0}, "did you mean 'one_loop'"),
@@ -60,7 +60,7 @@ def test_single_faults(name, parameters, message):
 def test_a_parameter_with_a_prior_counts_as_given():
     assert theory_faults("zprime", {"mass": Range(1e-3, 1e3), "g": Range(-np.inf, np.inf)}) == []
     (fault,) = theory_faults("zprime", {"mass": Range(-1e-3, 1e3), "g": Range(0.0, 1.0)})
-    assert "mass = -0.001 (lower end of its prior); allowed: positive" in fault
+    assert "mass = -0.001 (an end of its prior); allowed: 1e-3 GeV or more" in fault
     bound = bind_theory("zprime", {"mass": Range(1e-3, 1e3), "g": 1e-3})
     assert set(bound.values) == {"g"} and bound.choices == {"loop_mixing": False}
 

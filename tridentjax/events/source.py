@@ -15,7 +15,7 @@ import numpy as np
 from tridentjax.currents import Channel
 from tridentjax.experiment.flux import SPECIES, Flux, load_flux, read_flux_table, table_species
 from tridentjax.experiment.load import Experiment
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.nucleus.materials import load_material
 from tridentjax.nucleus.regimes import Coherent, Regime, nucleon_regime, nucleus_regimes
 from tridentjax.process.phase_space import threshold_energy
@@ -114,18 +114,10 @@ def beam_source(beam: str | float, channel: Channel, target: str) -> EventSource
     InputError : unknown table or target, a species that the table does not hold, an energy that is not
         positive; all at once.
     """
-    species = ("antinu" if channel.antineutrino else "nu") + channel.neutrino
     faults: list[str] = []
-    flux = targets = None
-    try:
-        flux = _beam(beam, species)
-    except InputError as error:
-        faults += error.faults
-    try:
-        targets = _targets(target)
-    except InputError as error:
-        faults += error.faults
-    if faults or flux is None or targets is None:
+    flux = collect(faults, _beam, beam, channel.species)
+    targets = collect(faults, _targets, target)
+    if faults:
         raise InputError(faults)
     return _source(f"{flux.name} on {target}", [flux], [channel], targets)
 

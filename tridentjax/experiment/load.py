@@ -1,5 +1,6 @@
 """Experiments: a YAML file becomes a record of beams, targets, a measurement and an exposure."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,10 @@ import equinox as eqx
 import numpy as np
 
 from tridentjax.currents import Channel
-from tridentjax.experiment.flux import Flux, load_flux, read_flux_table, table_flux, table_species
+from tridentjax.experiment.flux import Flux, flux_path, read_flux_table, table_flux, table_species
 from tridentjax.experiment.measurement import Exposure, Measurement, Nuisance, read_exposure, read_measurement
 from tridentjax.experiment.root_flux import read_root_flux
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.files import data_folder, read_yaml
 from tridentjax.nucleus.materials import Material, element_isotopes, load_material, mix
 from tridentjax.nucleus.nuclei import Nucleus, nucleus_row
@@ -39,10 +40,10 @@ class Experiment(eqx.Module):
     reference: str = eqx.field(static=True)
     data_set: str = eqx.field(static=True)
 
-    def channel(self, flux: Flux) -> Channel:
-        """The process that a beam species drives."""
-        flavour = flux.species.removeprefix("anti").removeprefix("nu")
-        return Channel(flavour, self.lepton_minus, self.lepton_plus, flux.species.startswith("anti"))
+    def channel(self, flux: Flux | None = None) -> Channel:
+        """The process that a beam species drives, the first one if left out."""
+        species = self.fluxes[0].species if flux is None else flux.species
+        return Channel.of(species, self.lepton_minus, self.lepton_plus)
 
 
 def experiment_names() -> tuple[str, ...]:
@@ -82,18 +83,19 @@ def load_experiment(name: str | Path) -> Experiment:
     path = experiment_path(name)
     spec = validate(ExperimentSpec, read_yaml(path), path.name)
     faults: list[str] = []
-    fluxes = [_collect(faults, f"{path.name}: flux: ", _flux, path, entry) for entry in spec.flux]
-    materials = [_collect(faults, f"{path.name}: target.{i}: ", _target, t) for i, t in enumerate(spec.target)]
+    fluxes = [collect(faults, _flux, path, entry, spec.flux, prefix=f"{path.name}: flux: ") for entry in spec.flux]
+    faults += [f"{path.name}: flux: {fault}" for fault in _repeated(fluxes)]
+    materials = [collect(faults, _target, t, prefix=f"{path.name}: target.{i}: ") for i, t in enumerate(spec.target)]
     units = {flux.unit for flux in fluxes if flux is not None}
     if len(units) > 1:
         faults.append(f"{path.name}: flux tables have different units {sorted(units)}; they cannot be added")
-    exposure = _collect(faults, "", read_exposure, spec.exposure, units, path.name)
+    exposure = collect(faults, read_exposure, spec.exposure, units, path.name)
     target: Any = None
     if all(material is not None for material in materials):
         shares = [entry.mass_fraction for entry in spec.target]
-        target = _collect(faults, f"{path.name}: target: ", mix, spec.name, materials, shares)
+        target = collect(faults, mix, spec.name, materials, shares, prefix=f"{path.name}: target: ")
     requests = [CutRequest(**cut.model_dump()) for cut in spec.cuts]
-    cuts = _collect(faults, f"{path.name}: ", make_cuts, requests, spec.efficiency, "cuts")
+    cuts = collect(faults, make_cuts, requests, spec.efficiency, "cuts", prefix=f"{path.name}: ")
     if target is not None:
         leptons = spec.channel.lepton_minus, spec.channel.lepton_plus
         faults += [
@@ -138,15 +140,39 @@ def load_beams(name: str | Path) -> tuple[Flux, ...]:
 
     path = experiment_path(name)
     spec = validate(ExperimentSpec, read_yaml(path), path.name)
-    found: dict[tuple[str, str], Flux] = {}
+    beams: list[Flux] = []
+    taken: set[tuple[Path, str]] = set()
     for entry in spec.flux:
-        found[entry.table, entry.species] = _flux(path, entry)
-        if entry.histogram is None:
-            table = read_flux_table(_table(path, entry.table))
-            for species in table_species(table):
-                if (entry.table, species) not in found and _filled(table, species):
-                    found[entry.table, species] = table_flux(table, species, Path(entry.table).stem)
-    return tuple(found.values())
+        if entry.histogram is not None:
+            beams.append(_flux(path, entry, spec.flux))
+            continue
+        source = flux_path(_table(path, entry.table)).resolve()
+        table = read_flux_table(source)
+        held = [species for species in table_species(table) if _filled(table, species)]
+        own = [species for species in dict.fromkeys((entry.species, *held)) if (source, species) not in taken]
+        beams += [table_flux(table, species, _label(entry, spec.flux)) for species in own]
+        taken |= {(source, species) for species in own}
+    return tuple(beams)
+
+
+def _label(entry: Any, entries: list[Any]) -> str:
+    """Name of a flux to show: that of its file, with all that the experiment says where others are called the same."""
+    stem = Path(entry.table).stem
+    alike = [other for other in entries if Path(other.table).stem == stem and other is not entry]
+    if all(other.table == entry.table and other.species != entry.species for other in alike):
+        return stem
+    return entry.table if entry.histogram is None else f"{entry.table}:{entry.histogram}"
+
+
+def _repeated(fluxes: list[Flux | None]) -> list[str]:
+    """Entries that are the same spectrum, under one name or two: its neutrinos would be there twice."""
+    return [
+        f"entries {i + 1} and {j + 1} are the same spectrum of {one.species} ({one.name}, {other.name}), which would "
+        "count twice; keep one"
+        for (i, one), (j, other) in combinations(enumerate(fluxes), 2)
+        if one is not None and other is not None and one.species == other.species
+        and np.array_equal(one.energy, other.energy) and np.array_equal(one.weight, other.weight)
+    ]  # fmt: skip
 
 
 def _filled(table: Any, species: str) -> bool:
@@ -168,13 +194,13 @@ def threshold_faults(flux: Flux, nuclei: tuple[Nucleus, ...], lepton_minus: str,
     ]
 
 
-def _flux(path: Path, entry: Any) -> Flux:
+def _flux(path: Path, entry: Any, entries: list[Any]) -> Flux:
     """One entry of the flux list, from a packaged table, a text table or a ROOT histogram beside the file."""
-    table = _table(path, entry.table)
+    table, label = _table(path, entry.table), _label(entry, entries)
     if entry.histogram is None:
-        return load_flux(table, entry.species)
+        return table_flux(read_flux_table(table), entry.species, label)
     read = read_root_flux(Path(table), entry.histogram, entry.species, entry.unit, entry.energy_unit, entry.content)
-    return table_flux(read, entry.species, Path(entry.table).stem)
+    return table_flux(read, entry.species, label)
 
 
 def _target(entry: Any) -> Material:
@@ -190,11 +216,3 @@ def _target(entry: Any) -> Material:
 def _table(path: Path, table: str) -> str | Path:
     beside = path.parent / table
     return beside if beside.is_file() else table
-
-
-def _collect(faults: list[str], place: str, load: Any, *arguments: Any) -> Any:
-    try:
-        return load(*arguments)
-    except InputError as error:
-        faults += [place + fault for fault in error.faults]
-        return None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
 from tridentjax.schema.contour import OverlaySpec
 from tridentjax.theory.muon_moment import historical_band
 
@@ -41,7 +41,7 @@ def load_overlay(
         mass = np.geomspace(*ranges[0], 200)
         low, high = historical_band(mass)
         return Overlay(spec.label, mass, low, high)
-    faults = []
+    faults: list[str] = []
     factors = []
     for axis, unit, given in zip("xy", units, (spec.x_unit, spec.y_unit), strict=True):
         allowed = _UNITS.get(unit, {unit: 1.0})
@@ -50,10 +50,7 @@ def load_overlay(
         factors.append(allowed.get(str(given), 1.0))
     path = Path(str(spec.file))
     path = path if path.is_file() or path.is_absolute() else folder / path
-    try:
-        columns = _columns(path, (spec.x, spec.y), place)
-    except InputError as error:
-        raise InputError([*faults, *error.faults]) from None
+    columns = collect(faults, _columns, path, (spec.x, spec.y), place)
     if faults:
         raise InputError(faults)
     x, y = (column * factor for column, factor in zip(columns, factors, strict=True))

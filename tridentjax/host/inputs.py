@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import collect, unknown
 from tridentjax.host.points import Points, read_points
 from tridentjax.theory.domain import point_faults
 
@@ -157,12 +157,8 @@ def _checked(
     numbers: dict[str, float], words: dict[str, str], missing: list[str], faults: list[str], tag_class: str
 ) -> Reading:
     """The reading, with the faults that only the whole shows."""
-    faults, request = [*faults, *point_faults(numbers)], None
-    if not faults and not missing:
-        try:
-            request = read_points({**numbers, **words})
-        except InputError as error:
-            faults = list(error.faults)
+    faults = [*faults, *point_faults(numbers)]
+    request = None if faults or missing else collect(faults, read_points, {**numbers, **words})
     return Reading(tuple(missing), tuple(faults), tag_class, request)
 
 

@@ -56,7 +56,8 @@ def trident_ratio(points: Mapping[str, Any], experiment: str = "ccfr") -> np.nda
     ratio = np.full(request.shape, np.nan)
     flat = ratio.reshape(-1)
     for rows, block in request.blocks():
-        sound = np.flatnonzero(~np.logical_or.reduce([outside for _, outside in violations(request.names, block)]))
+        values = dict(zip(request.names, block, strict=True))
+        sound = np.flatnonzero(~np.logical_or.reduce([outside for _, outside in violations(values)]))
         for choices, members in _groups(request.choices, rows, sound):
             found = evaluate(experiment, request.theory, request.names, choices, block[:, members])[0]
             flat[rows.start + members] = np.where(np.isfinite(found), found, np.nan)
@@ -72,7 +73,7 @@ def count_invalid(points: Mapping[str, Any], ratio: np.ndarray) -> dict[str, int
     request, flat, counts = read_points(points), np.ravel(ratio), dict[str, int]()
     for rows, block in request.blocks():
         explained = np.zeros(block.shape[1], dtype=bool)
-        for limit, outside in violations(request.names, block):
+        for limit, outside in violations(dict(zip(request.names, block, strict=True))):
             text = f"{', '.join(limit.names)}; allowed: {limit.allowed}"
             counts[text] = counts.get(text, 0) + int(outside.sum())
             explained |= outside
@@ -138,7 +139,7 @@ def _program(
     from tridentjax.rates.packaged_response import read_response
     from tridentjax.rates.response import rate_ratio
     from tridentjax.theory.catalogue import find_theory
-    from tridentjax.theory.theories import ELECTROWEAK, sm
+    from tridentjax.theory.theories import electroweak_part, sm
 
     tables = folded_experiments()
     if experiment not in tables:
@@ -153,8 +154,8 @@ def _program(
             p |= {"g_V": (left + right) / 2.0, "g_A": (left - right) / 2.0}
         if "contact" in theory:
             p = {"delta_g_V": 0.0, "delta_g_A": 0.0} | p
-        reference = {key: p[key] for key in ELECTROWEAK if key in p}
-        theirs, ours = (f(q, response.channels[0], response.K2) for f, q in ((sm, reference), (function, p)))
+        parts = (sm, electroweak_part(p)), (function, p)
+        theirs, ours = (f(q, response.channels[0], response.K2) for f, q in parts)
         means = [
             (weights[i] * (new - old)[0]).sum() / weights[i].sum()
             for i, (new, old) in enumerate(((ours.g_V, theirs.g_V), (ours.g_A, theirs.g_A)))

@@ -11,19 +11,16 @@ from jaxtyping import Array, Float
 
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.experiment.load import Experiment, load_experiment
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
 from tridentjax.inference.nuisances import _correlation, _live_nuisances
 from tridentjax.quadrature import chebyshev_nodes
-from tridentjax.rates.chain import Chain, prepare
-from tridentjax.rates.exposure import complete
+from tridentjax.rates.exposure import prepare_for
 from tridentjax.rates.response import Response
 from tridentjax.schema.run import PriorSpec, RunSpec
-from tridentjax.theory.binding import BoundTheory, Range, bind_theory, theory_faults
+from tridentjax.theory.binding import Range, bind_theory, theory_faults
 from tridentjax.theory.catalogue import find_theory
-from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
-from tridentjax.theory.theories import has_scalars
 
 _EDGE_NODES = 24
 
@@ -51,7 +48,7 @@ def make_model(spec: RunSpec) -> Model:
     units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
     anywhere = {name: jnp.ones(()) for name in priors} | bound.values
     model = Model(
-        tuple(_chain(experiment, bound, anywhere) for experiment in experiments),
+        tuple(prepare_for(experiment, bound.function, anywhere) for experiment in experiments),
         priors,
         bound.values,
         nuisances,
@@ -73,19 +70,10 @@ def make_model(spec: RunSpec) -> Model:
     return eqx.tree_at(lambda m: m.edge, model, edge, is_leaf=lambda x: x is None)
 
 
-def _chain(experiment: Experiment, bound: BoundTheory, anywhere: dict[str, Any]) -> Chain:
-    """Kernels of an experiment; a count that its file leaves to the flux is computed."""
-    channel = experiment.channel(experiment.fluxes[0])
-    return complete(prepare(experiment, scalar=has_scalars(bound.function, anywhere, channel)))
-
-
 def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
-    experiments, faults = [], []
-    for name in spec.experiments:
-        try:
-            experiments.append(load_experiment(name))
-        except InputError as error:
-            faults += [f"experiments: {fault}" for fault in error.faults]
+    faults: list[str] = []
+    found = [collect(faults, load_experiment, name, prefix="experiments: ") for name in spec.experiments]
+    experiments = [experiment for experiment in found if experiment is not None]
     by_data: dict[str, list[str]] = {}
     for experiment in experiments:
         by_data.setdefault(experiment.data_set, []).append(experiment.name)
@@ -110,8 +98,7 @@ def _range(prior: PriorSpec) -> tuple[float, float]:
 
 
 def _parameter_faults(spec: RunSpec) -> list[str]:
-    given = _given(spec)
-    faults = theory_faults(spec.theory, given, "params")
+    faults = theory_faults(spec.theory, _given(spec), "params")
     try:
         theory = find_theory(spec.theory)
     except InputError:  # is among the faults
@@ -123,10 +110,6 @@ def _parameter_faults(spec: RunSpec) -> list[str]:
         if name in theory.choices and parameter.prior is not None:
             allowed = ", ".join(str(option).lower() for option in theory.choices[name])
             faults.append(f"params.{name} is a choice ({allowed}); give it a value instead of a prior")
-    if (mass := given.get("mass")) is not None and not isinstance(mass, str | bool):
-        lightest = float(np.min(np.asarray(mass, dtype=float)))
-        if lightest < SMALLEST_MEDIATOR_MASS:
-            faults.append(f"params.mass reaches {lightest} GeV; kernels are good down to {SMALLEST_MEDIATOR_MASS} GeV")
     return faults
 
 
@@ -161,11 +144,9 @@ def _auxiliary(spec: RunSpec) -> Belle2Assumptions | None:
 
 def _auxiliary_faults(spec: RunSpec) -> list[str]:
     """An e+e- term needs a boson that couples to electrons."""
-    try:
-        if _auxiliary(spec) is None:
-            return []
-    except InputError as error:
-        return [f"auxiliary.belle2: {fault}" for fault in error.faults]
+    faults: list[str] = []
+    if collect(faults, _auxiliary, spec, prefix="auxiliary.belle2: ") is None:
+        return faults
     if spec.theory != "zprime":
         return [f"auxiliary.belle2: theory {spec.theory} has no e+e- -> gamma X; it needs zprime"]
     loop = spec.params.get("loop_mixing")

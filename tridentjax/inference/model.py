@@ -21,7 +21,7 @@ from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.rates.chain import Chain, Nuisances, fold
 from tridentjax.rates.expanded_response import Expanded, expand_response
 from tridentjax.rates.response import Response, measured_ratio, rate_ratio
-from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, align, sm
+from tridentjax.theory.theories import Parameters, TheoryFunction, align, electroweak_part, sm
 
 PRIOR_DRAWS = 1000
 
@@ -144,9 +144,9 @@ class Model(eqx.Module):
         """Quantities of the theory, and the shift of (g_V, g_A) at K2 = 0 in the channel of the first beam."""
         physics = {**self.fixed, **values}
         experiment = self.chains[0].experiment
-        channel, node = experiment.channel(experiment.fluxes[0]), jnp.zeros(1)
+        channel, node = experiment.channel(), jnp.zeros(1)
         current = self.theory(physics, channel, node)
-        reference = sm({name: x for name, x in physics.items() if name in ELECTROWEAK}, channel, node)
+        reference = sm(electroweak_part(physics), channel, node)
         reference = align(reference, channel, current.g_V.shape[0])
         own = 0 if reference.g_V.shape[0] == 1 else FLAVOURS.index(channel.outgoing_neutrinos[0])
         shifts = {"delta_g_V": current.g_V - reference.g_V, "delta_g_A": current.g_A - reference.g_A}

@@ -13,7 +13,7 @@ from functools import cache
 import equinox as eqx
 
 from tridentjax.constants import AVOGADRO
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.files import Table, data_folder, read_table
 from tridentjax.nucleus.nuclei import FORM_FACTORS, Nucleus, load_nucleus, nucleus_names, nucleus_row
 
@@ -146,13 +146,12 @@ def load_material(
     composition, source = _composition(name_or_spec, faults)
     moles: dict[str, float] = {}  # of each nuclide, a gram
     for component, fraction in composition.items():
-        try:
-            isotopes = element_isotopes(component) if component in _elements() else {component: 1.0}
-            mass = sum(share * atomic_mass(isotope) for isotope, share in isotopes.items())
-        except InputError as error:
-            known = (*element_names(), *nucleus_names())
-            faults += error.faults if component in _elements() else [unknown("element or nuclide", component, known)]
-            continue
+        isotopes = {component: 1.0} if component in nucleus_names() else {}
+        if component in _elements():
+            isotopes = collect(faults, element_isotopes, component) or {}
+        elif not isotopes:
+            faults.append(unknown("element or nuclide", component, (*element_names(), *nucleus_names())))
+        mass = sum(share * atomic_mass(isotope) for isotope, share in isotopes.items())
         for isotope, share in isotopes.items():
             moles[isotope] = moles.get(isotope, 0.0) + fraction * share / mass
     if form_factor not in FORM_FACTORS:
@@ -161,10 +160,7 @@ def load_material(
     nuclei = []
     for name in moles:
         model = (name,) if name == "H1" and compound else (name, form_factor, parameters, p_fermi)
-        try:
-            nuclei.append(load_nucleus(*model))
-        except InputError as error:
-            faults += error.faults
+        nuclei.append(collect(faults, load_nucleus, *model))
     if faults:
         raise InputError(dict.fromkeys(faults))  # nuclei of one material repeat a fault of their common model
     return Material(tuple(nuclei), _normalised(moles), name_or_spec, source)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from tridentjax._types import Scalar
 from tridentjax.constants import MASS_NEUTRON, MASS_PROTON, MU_NEUTRON, MU_PROTON
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.files import Table, data_folder, read_table
 from tridentjax.nucleus.form_factors import (
     Dipole,
@@ -120,16 +120,13 @@ def load_nucleus(
     InputError : unknown nucleus, form factor or parameter, or a nucleus without the requested density.
     """
     row = nucleus_row(name)
-    faults = []
+    faults: list[str] = []
     if p_fermi is not None and not 0.0 <= p_fermi < 1.0:
         faults.append(f"p_fermi = {p_fermi} GeV; allowed: 0 (free) to 1")
     A = int(row["A"])
     factor = fit = None
     if name != "H1":
-        try:
-            factor = build_form_factor(name, form_factor, parameters or {})
-        except InputError as error:
-            faults += error.faults
+        factor = collect(faults, build_form_factor, name, form_factor, parameters or {})
         roles = {row["role"]: row for row in density_rows(name)}
         fit = _density(roles.get("fermi", roles["helm"]))
     else:

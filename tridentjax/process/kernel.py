@@ -7,8 +7,8 @@ transverse and longitudinal photon densities tau_{s,X} of `leptonic_table` by tw
     dsigma/(dlnQ2 dlnK2) = prefactor sum_X int ds_hat h_X(E, M, Q2, s_hat) tau_{s,X}.            (1)
 
 Q2 and K2 lie on uniform logarithmic nodes, where the trapezoidal rule converges exponentially for the
-smooth integrands of this problem. This replaces the event-deposition kernels of architecture.md: it has
-no sampling error, serves every target, and agrees with the direct integral of `cross_section`.
+smooth integrands of this problem. Unlike events deposited on nodes, a kernel has no sampling error; one table serves
+every target, and the result agrees with the direct integral of `cross_section`.
 """
 
 import dataclasses

@@ -34,8 +34,6 @@ from tridentjax.process.phase_space import PhaseSpacePoints
 STRUCTURES = ("VV", "AA", "VA")
 SCALAR_STRUCTURES = ("SS", "PP")
 ALL_STRUCTURES = STRUCTURES + SCALAR_STRUCTURES
-POLARISATIONS = ("transverse", "longitudinal")
-HADRONIC = ("RR", "Q2g")
 
 
 def leptonic_amplitudes(
@@ -169,41 +167,47 @@ def minkowski(p: Float[Array, "4 *point"], r: Float[Array, "4 *point"]) -> Float
     return p[0] * r[0] - p[1] * r[1] - p[2] * r[2] - p[3] * r[3]
 
 
-def _structure_pairs(amplitudes, structures):  # type: ignore[no-untyped-def]
+def _structure_pairs(
+    amplitudes: Complex[Array, "2 *shape"], structures: tuple[str, ...]
+) -> tuple[tuple[Complex[Array, "*shape"], Complex[Array, "*shape"]], ...]:
     one, other = amplitudes
     squares = (one, one), (other, other)
     return (*squares, (2.0 * one, other)) if structures == STRUCTURES else squares
 
 
-def _spin_sum(x, y):  # type: ignore[no-untyped-def]
+def _spin_sum(
+    x: Complex[Array, "*component 2 2 point"], y: Complex[Array, "*component 2 2 point"]
+) -> Float[Array, "*component point"]:
     """Re sum over both spins of x y^*; spins are the two axes before the point."""
     return (x.real * y.real + x.imag * y.imag).sum((-3, -2))
 
 
 # Two-spinor algebra; axis 0 is the spinor component, s.p = p_t + sign p.sigma
-def _left_spinor(p):  # type: ignore[no-untyped-def]
+def _left_spinor(p: Float[Array, "4 *point"]) -> Complex[Array, "2 *point"]:
     """sqrt(2E) chi for a massless left-handed fermion: p.sigma chi = -|p| chi."""
     plus = jnp.maximum(p[0] + p[3], 1e-300)
     return jnp.stack([-(p[1] - 1j * p[2]) / jnp.sqrt(plus), jnp.sqrt(plus) + 0j])
 
 
-def _massive_spinor(p, mass, sign):  # type: ignore[no-untyped-def]
-    """Columns of sqrt(p_t + sign p.sigma) = (p_t + m + sign p.sigma)/sqrt(2(p_t + m))."""
+def _massive_spinor(p: Float[Array, "4 *point"], mass: float, sign: float) -> Complex[Array, "2 spin *point"]:
+    """Columns of sqrt(p_t + sign p.sigma) = (p_t + m + sign p.sigma)/sqrt(2(p_t + m)), one for each spin."""
     t, x, y, z = p[0] + mass, sign * p[1], sign * p[2], sign * p[3]
     first, second = jnp.stack([t + z + 0j, x + 1j * y]), jnp.stack([x - 1j * y, t - z + 0j])
     return jnp.stack([first, second], axis=1) / jnp.sqrt(2.0 * t)[None, None]
 
 
-def _slash(p, sign, spinor):  # type: ignore[no-untyped-def]
+def _slash(p: Float[Array, "4 *point"], sign: float, spinor: Complex[Array, "2 *point"]) -> Complex[Array, "2 *point"]:
     t, x, y, z = p[0], sign * p[1], sign * p[2], sign * p[3]
     return jnp.stack([(t + z) * spinor[0] + (x - 1j * y) * spinor[1], (x + 1j * y) * spinor[0] + (t - z) * spinor[1]])
 
 
-def _transposed_slash(p, sign, spinor):  # type: ignore[no-untyped-def]
+def _transposed_slash(
+    p: Float[Array, "4 *point"], sign: float, spinor: Complex[Array, "2 *point"]
+) -> Complex[Array, "2 *point"]:
     return _slash(p * jnp.asarray([1.0, 1.0, -1.0, 1.0]).reshape((4,) + (1,) * (p.ndim - 1)), sign, spinor)
 
 
-def _pauli(m, sign, s):  # type: ignore[no-untyped-def]
+def _pauli(m: str, sign: float, s: Complex[Array, "2 *point"]) -> Complex[Array, "2 *point"]:
     """(1, sign sigma)^m applied to a spinor."""
     if m == "t":
         return s
@@ -211,14 +215,16 @@ def _pauli(m, sign, s):  # type: ignore[no-untyped-def]
     return sign * jnp.stack(rows)
 
 
-def _transposed_pauli(m, sign, s):  # type: ignore[no-untyped-def]
+def _transposed_pauli(m: str, sign: float, s: Complex[Array, "2 *point"]) -> Complex[Array, "2 *point"]:
     return _pauli(m, -sign if m == "y" else sign, s)
 
 
-def _epsilon(s):  # type: ignore[no-untyped-def]
+def _epsilon(s: Complex[Array, "2 *point"]) -> Complex[Array, "2 *point"]:
     return jnp.stack([s[1], -s[0]])
 
 
-def _contract(columns, spinor):  # type: ignore[no-untyped-def]
+def _contract(
+    columns: Complex[Array, "2 spin *point"], spinor: Complex[Array, "2 *point"]
+) -> Complex[Array, "spin *point"]:
     """Sum over the spinor component; keeps the spin axis of `columns`."""
     return columns[0] * spinor[0][None] + columns[1] * spinor[1][None]

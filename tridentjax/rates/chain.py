@@ -8,6 +8,7 @@ nuisances: flux stretch and tilt, nuclear radius and diffuseness, and the two no
 """
 
 import dataclasses
+from collections.abc import Iterator
 from functools import reduce
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from jaxtyping import Array, Float
 from tridentjax._types import Scalar
 from tridentjax.experiment.flux import Flux
 from tridentjax.experiment.load import Experiment
-from tridentjax.nucleus.nuclei import vary_density
+from tridentjax.nucleus.nuclei import Nucleus, vary_density
 from tridentjax.nucleus.regimes import Coherent, Incoherent, Regime, nucleus_regimes
 from tridentjax.process.cuts import Cuts
 from tridentjax.process.kernel import Kernel, build_kernel, energy_weights, join_structures
@@ -50,15 +51,15 @@ class Chain(eqx.Module):
     """An experiment with its kernels: everything upstream of the nuisances, ready to be folded.
 
     `densities` holds, for each nucleus and regime, the kernel folded with the target where no nuisance
-    acts on it (nucleons), else None. `selections` holds, for each component, the factors of `select` on its
-    densities where the experiment has cuts, else None.
+    acts on it (nucleons), else None. `selections` holds the factors of `select` on
+    the densities of each component, in the order of the response, where the experiment has cuts, else None.
     """
 
     experiment: Experiment
     kernels: dict[str, Kernel]
     regimes: tuple[tuple[Regime, ...], ...]
     densities: tuple[tuple[Float[Array, "structure energy node"] | None, ...], ...]
-    selections: dict[Component, Float[Array, "factor node"]] | None = None
+    selections: tuple[Float[Array, "factor node"], ...] | None = None
 
 
 def build_kernels(experiment: Experiment, scalar: bool = False) -> dict[str, Kernel]:
@@ -124,22 +125,39 @@ def unselected(chain: Chain) -> Chain:
     return Chain(without, chain.kernels, chain.regimes, chain.densities)
 
 
-def _selections(chain: Chain) -> dict[Component, Float[Array, "factor node"]]:
+class _Target(NamedTuple):
+    """A nucleus in one regime: its share of all nuclei, its density where nothing acts on it, its kernel."""
+
+    nucleus: Nucleus
+    fraction: float
+    regime: Regime
+    density: Float[Array, "structure energy node"] | None
+    kernel: Kernel
+
+
+def _targets(chain: Chain) -> Iterator[_Target]:
+    """Targets of a chain; the components of its response are these, each with all beams, in this order."""
+    experiment = chain.experiment
+    own = zip(experiment.nuclei, experiment.number_fractions, chain.regimes, chain.densities, strict=True)
+    for nucleus, fraction, regimes, densities in own:
+        for regime, density in zip(regimes, densities, strict=True):
+            yield _Target(nucleus, fraction, regime, density, chain.kernels[_kernel_name(nucleus.name, regime)])
+
+
+def _selections(chain: Chain) -> tuple[Float[Array, "factor node"], ...]:
     """Selected over total density of every component, at nominal nuisances."""
-    factors, nominal = {}, fold(chain)
-    scalar = "SS" in nominal.structures
-    for number, (component, channel) in enumerate(zip(nominal.components, nominal.channels, strict=True)):
-        experiment = chain.experiment
-        flux = next(f for f in experiment.fluxes if (f.name, f.species) == (component.flux, component.species))
-        position = next(i for i, nucleus in enumerate(experiment.nuclei) if nucleus.name == component.nucleus)
-        regime = next(regime for regime in chain.regimes[position] if regime.name == component.regime)
-        kernel = chain.kernels[_kernel_name(component.nucleus, regime)]
-        at_energies = energy_weights(kernel, flux.energy) @ fold_target(kernel, regime)[:2].sum((0, 2))
-        shares = flux.weight * at_energies
-        factors[component] = select(
-            channel, regime, flux.energy, shares, at_energies, nominal.K2, experiment.cuts, number, scalar
-        ).factor
-    return factors
+    factors: list[Float[Array, "factor node"]] = []
+    experiment = chain.experiment
+    for _, _, regime, _, kernel in _targets(chain):
+        density = fold_target(kernel, regime)[:2].sum((0, 2))
+        for flux in experiment.fluxes:
+            at_energies = energy_weights(kernel, flux.energy) @ density
+            shares, channel, scalar = flux.weight * at_energies, experiment.channel(flux), "SS" in kernel.structures
+            found = select(
+                channel, regime, flux.energy, shares, at_energies, kernel.K2, experiment.cuts, len(factors), scalar
+            )
+            factors.append(found.factor)
+    return tuple(factors)
 
 
 def fold_target(kernel: Kernel, regime: Regime) -> Float[Array, "structure energy node"]:
@@ -165,55 +183,55 @@ def fold_flux(
 
 def fold(chain: Chain, nuisances: Nuisances = Nuisances()) -> Response:  # noqa: B008 - immutable
     """Response of an experiment at given nuisances: fold_target, then fold_flux, for every component."""
-    n = nuisances
-    rows, factors, components, channels = [], [], [], []
-    for nucleus, fraction, regimes, densities in zip(
-        chain.experiment.nuclei, chain.experiment.number_fractions, chain.regimes, chain.densities, strict=True
-    ):
-        for regime, fixed in zip(regimes, densities, strict=True):
-            kernel = chain.kernels[_kernel_name(nucleus.name, regime)]
-            if fixed is None:
-                factor = vary_density(nucleus, n.nuclear_radius, n.nuclear_diffuseness)
-                density = fold_target(kernel, Coherent(factor, nucleus.Z, nucleus.mass, regime.radius))
-                normalisation = n.coherent_normalisation
+    n, experiment = nuisances, chain.experiment
+    rows: list[Float[Array, "structure node"]] = []
+    factors, components, channels = [], [], []
+    for nucleus, fraction, regime, fixed, kernel in _targets(chain):
+        if fixed is None:
+            factor = vary_density(nucleus, n.nuclear_radius, n.nuclear_diffuseness)
+            density = fold_target(kernel, Coherent(factor, nucleus.Z, nucleus.mass, regime.radius))
+            normalisation = n.coherent_normalisation
+        else:
+            density, normalisation = fixed, n.incoherent_normalisation
+        for flux in experiment.fluxes:
+            channel = experiment.channel(flux)
+            row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
+            if "VA" in kernel.structures:  # kernels are those of the first beam
+                sign = channel.VA_sign * kernel.channel.VA_sign
+                row = row * jnp.asarray([sign if name == "VA" else 1.0 for name in kernel.structures])[:, None]
+            if chain.selections is None:
+                row = row * experiment.cuts.efficiency
             else:
-                density, normalisation = fixed, n.incoherent_normalisation
-            for flux in chain.experiment.fluxes:
-                component = Component(flux.name, flux.species, nucleus.name, regime.name)
-                channel = chain.experiment.channel(flux)
-                row = fold_flux(density, kernel, flux, n.flux_stretch, n.flux_tilt) * (fraction * normalisation)
-                if chain.selections is None:
-                    row = row * chain.experiment.cuts.efficiency
-                structures = kernel.structures
-                if "VA" in structures:  # kernels are those of the first beam
-                    sign = channel.VA_sign * kernel.channel.VA_sign
-                    row = row * jnp.asarray([sign if name == "VA" else 1.0 for name in structures])[:, None]
-                if chain.selections is not None:
-                    row, structures = _selected(row, structures, chain.selections[component])
-                rows.append(row)
-                factors.append(normalisation)
-                components.append(component)
-                channels.append(channel)
-    total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in chain.experiment.fluxes]).sum()
-    K2 = next(iter(chain.kernels.values())).K2
+                row = _selected(row, kernel.structures, chain.selections[len(rows)])
+            rows.append(row)
+            factors.append(normalisation)
+            components.append(Component(flux.name, flux.species, nucleus.name, regime.name))
+            channels.append(channel)
+    total = jnp.stack([flux_integral(flux, n.flux_stretch, n.flux_tilt) for flux in experiment.fluxes]).sum()
+    first = next(_targets(chain)).kernel
     return Response(
-        K2,
+        first.K2,
         jnp.stack(rows) / total,
         jnp.asarray(factors, dtype=rows[0].dtype),
         total,
         tuple(components),
         tuple(channels),
-        structures,
+        first.structures if chain.selections is None else _selected_structures(first.structures),
     )
+
+
+def _selected_structures(structures: tuple[str, ...]) -> tuple[str, ...]:
+    """With interference, also where it vanishes without cuts (equal masses)."""
+    return ALL_STRUCTURES if "SS" in structures else STRUCTURES
 
 
 def _selected(
     row: Float[Array, "structure node"], structures: tuple[str, ...], factor: Float[Array, "factor node"]
-) -> tuple[Float[Array, "selected node"], tuple[str, ...]]:
-    """Density after the cuts: with interference, also where it vanishes without them (equal masses)."""
+) -> Float[Array, "selected node"]:
+    """Density after the cuts, with the structures of `_selected_structures`."""
     nominal = dict(zip(structures, row, strict=True))
     interference = nominal.get("VA", jnp.zeros_like(row[0]))
     kept = [row[0] * factor[0], row[1] * factor[1], row[0] * factor[2] + interference * factor[3]]
-    if "SS" not in structures:
-        return jnp.stack(kept), STRUCTURES
-    return jnp.stack([*kept, nominal["SS"] * factor[4], nominal["PP"] * factor[5]]), ALL_STRUCTURES
+    if "SS" in structures:
+        kept += [nominal["SS"] * factor[4], nominal["PP"] * factor[5]]
+    return jnp.stack(kept)

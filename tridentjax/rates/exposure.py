@@ -24,7 +24,7 @@ from tridentjax.process.phase_space import threshold_energy
 from tridentjax.rates.budget import TheoryBudget, theory_budget
 from tridentjax.rates.chain import Chain, build_kernels, fold, prepare
 from tridentjax.rates.response import Response, signal
-from tridentjax.theory.theories import Parameters, TheoryFunction, sm
+from tridentjax.theory.theories import Parameters, TheoryFunction, has_scalars, sm
 
 _GRAMS_PER_TONNE = 1e6
 _M2_PER_CM2 = 1e-4
@@ -81,6 +81,23 @@ def expected_events(
     return sigma * response.flux_integral * exposure_factor(experiment)  # (1)
 
 
+def prepare_for(experiment: Experiment, theory: TheoryFunction, parameters: Parameters) -> Chain:
+    """Chain of an experiment with the structures that a theory needs, `complete`.
+
+    Parameters
+    ----------
+    theory, parameters : couplings; only which of them there are matters, not their values.
+
+    Raises
+    ------
+    InputError : as `complete`; cuts that no event passes.
+    RuntimeError : 32-bit floats.
+    """
+    channels = [experiment.channel(flux) for flux in experiment.fluxes]
+    scalar = any(has_scalars(theory, parameters, channel) for channel in channels)
+    return complete(prepare(experiment, scalar=scalar))
+
+
 def complete(chain: Chain) -> Chain:
     """The chain with the count of its measurement filled in where the file says `flux` or `asimov`.
 
@@ -101,9 +118,8 @@ def complete(chain: Chain) -> Chain:
 
 def lepton_pairs(species: str) -> list[tuple[str, str]]:
     """Pairs (l-, l+) that the Standard Model lets a neutrino species make."""
-    flavour, anti = species.removeprefix("anti").removeprefix("nu"), species.startswith("anti")
     pairs = [(minus, plus) for minus in FLAVOURS for plus in FLAVOURS]
-    return [pair for pair in pairs if Channel(flavour, *pair, anti).outgoing_neutrinos]
+    return [pair for pair in pairs if Channel.of(species, *pair).outgoing_neutrinos]
 
 
 def channel_rates(
@@ -156,5 +172,4 @@ def _nucleon_reach(channel: Channel, fluxes: Sequence[Flux]) -> Flux:
     Kernels of nucleons cannot be built below it; a beam that gets there keeps the kernels that it has.
     """
     energy = max(1.5 * threshold_energy(channel, MASS_PROTON), *(flux.range[1] for flux in fluxes))
-    species = ("antinu" if channel.antineutrino else "nu") + channel.neutrino
-    return Flux(jnp.asarray([energy]), jnp.ones(1), energy, species, "1/GeV", "threshold")
+    return Flux(jnp.asarray([energy]), jnp.ones(1), energy, channel.species, "1/GeV", "threshold")

@@ -80,7 +80,6 @@ def read_response(path: Path) -> Response:
         jnp.ones(len(species)),
         jnp.ones(()),
         tuple(Component("all", one, "all", "all") for one in species),
-        tuple(Channel(one.removeprefix("anti").removeprefix("nu"), minus, plus, one.startswith("anti"))
-              for one in species),
+        tuple(Channel.of(one, minus, plus) for one in species),
         structures,
-    )  # fmt: skip
+    )

@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from tridentjax.constants import G_F, SIN2_THETA_W
 from tridentjax.experiment.belle2 import LABEL
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
 from tridentjax.figures.contour import plot_contours
 from tridentjax.figures.goodness import plot_impacts
 from tridentjax.figures.overlays import Overlay, load_overlay
@@ -81,14 +81,9 @@ def _build(spec: RunSpec, experiments: list[str]) -> Model:
 
 
 def _overlays(spec: RunSpec, contour: ContourSpec, plane: Plane, folder: Path) -> list[Overlay]:
-    found: list[Overlay] = []
     faults: list[str] = []
-    units = (spec.params[contour.x].unit, spec.params[contour.y].unit)
-    for overlay in contour.overlays:
-        try:
-            found.append(load_overlay(overlay, units, _limits(plane), folder))
-        except InputError as error:
-            faults += error.faults
+    units, limits = (spec.params[contour.x].unit, spec.params[contour.y].unit), _limits(plane)
+    found = [collect(faults, load_overlay, overlay, units, limits, folder) for overlay in contour.overlays]
     if faults:
         raise InputError(faults)
     return found

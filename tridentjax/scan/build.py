@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import chi2
 
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.inference.build import make_model
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.folded_model import Folded, fold_model
@@ -41,8 +41,8 @@ def open_scan(spec: RunSpec, folder: Path) -> tuple[tuple[str, ...], RowTable | 
     scan = spec.scan
     if scan is None:
         raise InputError([f"config {spec.name} has no block `scan`; add e.g. scan: {{points: 100000}}"])
-    faults = theory_faults(spec.theory, {n: p.value for n, p in spec.params.items() if p.prior is None}, "params")
-    faults = [fault for fault in faults if " needs (" not in fault]  # sampled ones are not given here
+    fixed = {name: p.value for name, p in spec.params.items() if p.prior is None}
+    faults = theory_faults(spec.theory, fixed, "params", partial=True)
     sampled = tuple(name for name, p in spec.params.items() if p.prior is not None)
     names, table = tuple(name for name in sampled if name not in scan.at), None
     faults += [unknown("sampled parameter", name, sampled, "scan.at") for name in scan.at if name not in sampled]
@@ -54,12 +54,9 @@ def open_scan(spec: RunSpec, folder: Path) -> tuple[tuple[str, ...], RowTable | 
         faults += _grid_faults(spec, scan)
     elif scan.rows is not None:
         units = {name: spec.params[name].unit for name in sampled}
-        try:
-            table = open_rows(scan.rows, folder, units)
-            names = row_parameters(scan.rows, table, units)
-        except InputError as error:
-            faults += error.faults
-            names = sampled  # what is missing is said already
+        table = collect(faults, open_rows, scan.rows, folder, units)
+        columns = None if table is None else collect(faults, row_parameters, scan.rows, table, units)
+        names = sampled if columns is None else columns  # what is missing is said already
     both = [name for name in names if name in scan.at]
     faults += [f"scan.at.{name}: it is an axis or a column already" for name in both]
     lost = [name for name in sampled if name not in names and name not in scan.at]

@@ -4,9 +4,10 @@ A batch is mapped over chunks by `lax.map(batch_size=)` inside `shard_map`, one 
 stay those of a chunk, whatever the number of points. Points are padded to whole chunks and trimmed afterwards.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile import profile
 from tridentjax.schema.scan import Condition
 from tridentjax.theory.catalogue import Theory
-from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
+from tridentjax.theory.domain import violations
 
 Outputs = dict[str, Shaped[Array, ""]]
 OutputFunction = Callable[[dict[str, Float[Array, ""]]], Outputs]
@@ -150,15 +151,16 @@ def make_evaluator(
 
 
 def input_status(
-    rows: Float[np.ndarray, "point parameter"], names: tuple[str, ...], theory: Theory
+    rows: Float[np.ndarray, "point parameter"],
+    names: tuple[str, ...],
+    theory: Theory,
+    fixed: Mapping[str, Any] = MappingProxyType({}),
 ) -> Int[np.ndarray, " point"]:
-    """Reason codes that the input alone decides: 1 for missing numbers, 2 for forbidden ones."""
+    """Reason codes that the input alone decides, beside `fixed` parameters: 1 for missing numbers, 2 for forbidden."""
     finite = np.isfinite(rows)
     forbidden = np.zeros(len(rows), dtype=bool)
-    for j, name in enumerate(names):
-        low = SMALLEST_MEDIATOR_MASS if name == "mass" else 0.0
-        if name in (*theory.positive, "mass", "sin2_theta_w"):
-            forbidden |= (rows[:, j] < low) | (rows[:, j] <= 0.0)
+    for _, outside in violations(dict(zip(names, rows.T, strict=True)), theory.limits, fixed):
+        forbidden |= outside
     return np.where(~finite.all(1), 1, np.where(forbidden, 2, 0)).astype(np.int8)
 
 

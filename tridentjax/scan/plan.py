@@ -107,6 +107,7 @@ def make_runner(
         devices=devices,
         single=single,
     )
+    fixed = {name: np.asarray(x) for name, x in (plan.folded or plan.model).fixed.items()}  # type: ignore[union-attr]
     theory, conditions = find_theory(plan.theory), parse_keep(spec.keep)
     kind = np.float32 if spec.columns == "float32" else np.float64
 
@@ -114,7 +115,7 @@ def make_runner(
         rows = plan.points(number) if rows is None else rows
         start, stop = plan.span(number)
         found = evaluate(rows)  # dispatched: the device works on it
-        status = input_status(rows, plan.names, theory)
+        status = input_status(rows, plan.names, theory, fixed)
         columns = {name: np.asarray(found.pop(name)) for name in tuple(found)}
         # by NumPy: in a fused kernel the last bit would depend on the number of devices
         columns["delta_chi2"] = -2.0 * (columns["log_likelihood"] - plan.best)

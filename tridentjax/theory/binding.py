@@ -4,6 +4,7 @@ Choices (words, such as `scheme`) are bound to the function, so that only number
 """
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -13,9 +14,10 @@ from jaxtyping import Array, Float
 
 from tridentjax._types import Scalar
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent
-from tridentjax.faults import InputError, unknown
+from tridentjax.faults import InputError, collect, unknown
 from tridentjax.theory.catalogue import Theory, find_theory, own_parameters
-from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction
+from tridentjax.theory.domain import Limit, point_faults
+from tridentjax.theory.theories import ELECTROWEAK, Parameters, TheoryFunction, electroweak_part
 from tridentjax.theory.wcxf import load_wcxf
 
 
@@ -41,9 +43,9 @@ class BoundTheory(NamedTuple):
         return {name: np.asarray(x).tolist() for name, x in self.values.items()} | self.choices
 
     @property
-    def electroweak(self) -> dict[str, Float[Array, "*tower"]]:
+    def electroweak(self) -> Parameters:
         """Parameters of the Standard-Model part."""
-        return {name: x for name, x in self.values.items() if name in ELECTROWEAK}
+        return electroweak_part(self.values)
 
     def described(self) -> tuple[dict[str, float], list[str]]:
         """Derived quantities at the given numbers, as data and as lines to print."""
@@ -57,19 +59,20 @@ class BoundTheory(NamedTuple):
         return {name: item.function({**self.choices, **values}) for name, item in self.theory.derived.items()}
 
 
-def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") -> list[str]:
+def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory", *, partial: bool = False) -> list[str]:
     """Faults of a theory name with its numbers, choices and ranges (of parameters that have a prior).
 
-    `wcxf` among the parameters is the path of a file with Wilson coefficients.
+    `wcxf` among the parameters is the path of a file with Wilson coefficients. With `partial`, others are given
+    elsewhere: none is missed.
     """
-    try:
-        theory = find_theory(name, place)
-        given, _ = _with_file(name, given, place)
-    except InputError as error:
-        return list(error.faults)
+    faults: list[str] = []
+    theory = collect(faults, find_theory, name, place)
+    given, _ = collect(faults, _with_file, name, given, place) or ({}, ())
+    if faults:
+        return faults
     allowed = (*theory.parameters, *theory.choices, *ELECTROWEAK)
     faults = [_misnamed(name, theory, key, allowed, place) for key in given if key not in allowed]
-    if not any(need <= set(given) for need in theory.required):
+    if not partial and not any(need <= set(given) for need in theory.required):
         needs = " or ".join("(" + ", ".join(sorted(need)) + ")" for need in theory.required[:3])
         needs += " or the like" if len(theory.required) > 3 else ""
         faults.append(f"{place}: theory {name} needs {needs}; received ({', '.join(given) or 'nothing'})")
@@ -78,7 +81,7 @@ def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") ->
         if key in theory.choices:
             found = _choice_faults(key, value, theory.choices[key], place)
         elif key in allowed:
-            found = _number_faults(key, value, (*theory.positive, "sin2_theta_w"), place)
+            found = _number_faults(key, value, place)
             if not isinstance(value, Range) and np.size(value) > 1 and key not in theory.several:
                 found.append(f"{place}: {key} = {value}; allowed: one number")
         else:
@@ -86,10 +89,10 @@ def theory_faults(name: str, given: Mapping[str, Any], place: str = "theory") ->
         faults += found
         if not found or key not in theory.choices:
             sound[key] = np.nan if found else value  # its name still counts
+    found = _domain_faults(sound, theory.limits)
     if theory.faults is not None:
-        for corner in _corners(sound):
-            faults += [f"{place}: {fault}" for fault in theory.faults(own_parameters(theory, corner))]
-    return list(dict.fromkeys(faults))
+        found += theory.faults(own_parameters(theory, _lowest(sound)))
+    return [*dict.fromkeys(faults), *(f"{place}: {fault}" for fault in found)]
 
 
 def _misnamed(name: str, theory: Theory, key: str, allowed: tuple[str, ...], place: str) -> str:
@@ -120,25 +123,30 @@ def _choice_faults(key: str, value: Any, options: tuple[Any, ...], place: str) -
     return [f"{place}: {key} = {_word(value)}; allowed: {', '.join(map(_word, options))}"]
 
 
-def _number_faults(key: str, value: Any, positive: tuple[str, ...], place: str) -> list[str]:
+def _number_faults(key: str, value: Any, place: str) -> list[str]:
     if isinstance(value, str | bool):
         return [f"{place}: {key} = {_word(value)}; allowed: a finite number"]
     numbers = np.ravel(np.asarray(value, dtype=float))
-    shown = f"{value.low} (lower end of its prior)" if isinstance(value, Range) else f"{value}"
-    if not np.isfinite(numbers).all() or not numbers.size:
-        return [] if isinstance(value, Range) else [f"{place}: {key} = {shown}; allowed: a finite number"]
-    if key == "one_loop" and not ((numbers >= 0.0) & (numbers <= 1.0)).all():
-        return [f"{place}: one_loop = {shown}; allowed: 0 (tree level) to 1 (one loop)"]
-    if key in positive and not (numbers > 0.0).all():
-        return [f"{place}: {key} = {shown}; allowed: positive"]
-    return []
+    if isinstance(value, Range) or (numbers.size and np.isfinite(numbers).all()):
+        return []
+    return [f"{place}: {key} = {value}; allowed: a finite number"]
 
 
-def _corners(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Numbers to check where there are ranges: every lower end, then the same with the largest scale."""
-    lowest = {key: x.low if isinstance(x, Range) else x for key, x in given.items()}
-    scale = given.get("Lambda_IR")
-    return [lowest, {**lowest, "Lambda_IR": scale.high}] if isinstance(scale, Range) else [lowest]
+def _domain_faults(given: Mapping[str, Any], limits: tuple[Limit, ...]) -> list[str]:
+    """Every limit that the numbers are outside of at some ends of the ranges."""
+    faults = []
+    for limit in limits:
+        ranges = {name: x for name in limit.names if isinstance(x := given.get(name), Range)}
+        if any(name in ELECTROWEAK and np.isinf(x.low) for name, x in ranges.items()):
+            continue  # a normal prior around what is measured
+        corners = ({**_lowest(given), **dict(zip(ranges, ends, strict=True))} for ends in product(*ranges.values()))
+        notes = dict.fromkeys(ranges, " (an end of its prior)")
+        faults += next(filter(None, (point_faults(corner, (limit,), notes) for corner in corners)), [])
+    return faults
+
+
+def _lowest(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: x.low if isinstance(x, Range) else x for key, x in given.items()}
 
 
 def _word(value: Any) -> str:

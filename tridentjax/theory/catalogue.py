@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tridentjax._types import Scalar
-from tridentjax.constants import PLANCK_MASS
 from tridentjax.currents import FLAVOURS
 from tridentjax.faults import InputError, unknown
-from tridentjax.theory import theories
+from tridentjax.theory import domain, theories
 from tridentjax.theory.left import COMPLEX_NAMES, NAMES, name_fault
 from tridentjax.theory.rs.electroweak import EMBEDDINGS
 from tridentjax.theory.rs.kk import first_kk_mass
@@ -37,8 +36,8 @@ class Theory(NamedTuple):
     """A named theory.
 
     `parameters` maps names to units, `required` lists sets of which one must be given, `choices` maps names to
-    allowed words (the first is the default), `positive` names parameters that must be, `faults` finds what is
-    wrong with a complete set of numbers and choices, `derived` are quantities to report beside the parameters,
+    allowed words (the first is the default), `limits` are the edges of its domain, `faults` finds what else is
+    wrong with a set of numbers and choices, `derived` are quantities to report beside the parameters,
     `misnamed` explains a name that looks like one of the theory's and is not, `several` names parameters that may
     be a list (several mediators).
     """
@@ -48,7 +47,7 @@ class Theory(NamedTuple):
     required: tuple[frozenset[str], ...]
     source: str
     choices: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
-    positive: tuple[str, ...] = ()
+    limits: tuple[domain.Limit, ...] = domain.STANDARD_MODEL
     faults: Callable[[Parameters], list[str]] | None = None
     derived: Mapping[str, Derived] = MappingProxyType({})
     misnamed: Callable[[str, str], str | None] | None = None
@@ -74,33 +73,10 @@ def _mediator_faults(kind: str, given: Parameters) -> list[str]:
     return faults
 
 
-def _space_faults(given: Parameters, smallest_Lambda: float = 0.0) -> list[str]:
-    """A warped space that does not exist: branes in the wrong order, or modes of negative norm."""
-    Lambda_IR, k = given.get("Lambda_IR", np.nan), given.get("k", PLANCK_MASS)
-    faults = []
-    if Lambda_IR >= k:
-        faults.append(f"Lambda_IR = {Lambda_IR:g} GeV; allowed: below k = {k:g} GeV")
-    if Lambda_IR < smallest_Lambda:
-        faults.append(f"Lambda_IR = {Lambda_IR:g} GeV; allowed: {smallest_Lambda:g} GeV or more")
-    for suffix in ("", "_U1"):
-        UV, IR = (given.get(f"{name}{suffix}", given.get(name, 0.0)) for name in ("kappa_UV", "kappa_IR"))
-        if suffix and not any(f"{name}_U1" in given for name in ("kappa_UV", "kappa_IR")):
-            continue
-        if IR < 0.0:
-            faults.append(f"kappa_IR{suffix} = {IR:g}; allowed: 0 or more (else a mode has negative norm)")
-        if (volume := np.log(k / Lambda_IR) + UV + IR) <= 0.0 and Lambda_IR < k:
-            faults.append(
-                f"ln(k/Lambda_IR) + kappa_UV{suffix} + kappa_IR{suffix} = {volume:g}; allowed: positive "
-                "(else the massless mode has negative norm)"
-            )
-    return faults
-
-
-def _electroweak_faults(given: Parameters) -> list[str]:
-    faults = _space_faults(given)
-    if given.get("embedding", "minimal") != "minimal" and "kappa_IR_U1" in given:
-        faults.append("kappa_IR_U1: a custodial model has one kappa_IR (else B and Z' mix on the brane); leave it out")
-    return faults
+def _custodial_faults(given: Parameters) -> list[str]:
+    if given.get("embedding", "minimal") == "minimal" or "kappa_IR_U1" not in given:
+        return []
+    return ["kappa_IR_U1: a custodial model has one kappa_IR (else B and Z' mix on the brane); leave it out"]
 
 
 def _coefficients(theory: str) -> dict[str, str]:
@@ -118,8 +94,13 @@ _FIRST_MODE = Derived(
 )
 _KK_SCALE = {"first_KK_mass": _FIRST_MODE}
 
+_LIGHT = (*domain.STANDARD_MODEL, *domain.MEDIATOR)
+_RESOLVED_TOWER = domain.Limit(
+    ("Lambda_IR",), lambda x: (x > 0) & (x < SMALLEST_LAMBDA_IR), f"{SMALLEST_LAMBDA_IR:g} GeV or more"
+)
+
 THEORIES: dict[str, Theory] = {
-    "sm": Theory(theories.sm, {}, (frozenset(),), "Standard Model, tree level (physics.md section 2)"),
+    "sm": Theory(theories.sm, {}, (frozenset(),), "Standard Model, tree level (Czyz, Sheppey, Walecka 1964)"),
     "contact": Theory(
         theories.contact,
         {"delta_g_V": "1", "delta_g_A": "1"},
@@ -132,7 +113,7 @@ THEORIES: dict[str, Theory] = {
         (frozenset({"mass", "g"}), *(frozenset({"mass", name}) for name in _flavoured("g_nu"))),
         "Z' of L_mu - L_tau (He et al. 1991; Altmannshofer et al. 2014) or of general charges, kinetic mixing",
         {"loop_mixing": (False, True)},
-        ("mass",),
+        _LIGHT,
         partial(_mediator_faults, "vector"),
         several=frozenset({"mass", "g", *_flavoured("g_nu", "g_V", "g_A"), "kinetic_mixing"}),
     ),
@@ -141,7 +122,7 @@ THEORIES: dict[str, Theory] = {
         {"mass": "GeV", **_flavoured("g_nu", "g_S", "g_P")},
         tuple(frozenset({"mass", name}) for name in _flavoured("g_nu")),
         "scalar or pseudoscalar that flips the neutrino's handedness: SS and PP, no interference",
-        positive=("mass",),
+        limits=_LIGHT,
         faults=partial(_mediator_faults, "scalar"),
         several=frozenset({"mass", *_flavoured("g_nu", "g_S", "g_P")}),
     ),
@@ -166,10 +147,10 @@ THEORIES |= {
         theories.rs,
         _SPACE | {"kappa_UV_U1": "1", "kappa_IR_U1": "1"} | _BULK_MASSES,
         (frozenset({"Lambda_IR", "c_L_e", "c_L_mu", "c_R_mu"}),),
-        "Randall-Sundrum electroweak Kaluza-Klein exchange (rs_matching.md; Casagrande et al. 2008)",
+        "Randall-Sundrum electroweak Kaluza-Klein exchange (Casagrande et al. 0807.4937; Agashe et al. hep-ph/0605341)",
         {"embedding": tuple(EMBEDDINGS), "scheme": SCHEMES, "order": ORDERS},
-        ("Lambda_IR", "k"),
-        _electroweak_faults,
+        (*domain.STANDARD_MODEL, *domain.SPACE, *domain.SPACE_U1),
+        _custodial_faults,
         _KK_SCALE
         | {
             "S": Derived(lambda p: oblique(theories.electroweak_rs(p))[0], "1", "oblique parameter S, UV leptons"),
@@ -180,10 +161,10 @@ THEORIES |= {
         theories.rs_lmutau,
         _SPACE | {"g": "1", "mass": "GeV", "kinetic_mixing": "1"} | _BULK_MASSES,
         (frozenset({"Lambda_IR", "g", "mass", "c_L_mu", "c_R_mu"}),),
-        "bulk L_mu - L_tau boson with its tower, broken on a brane (rs_matching.md section 6)",
+        "bulk L_mu - L_tau boson with its tower, broken on a brane (equations: pydoc tridentjax.theory.rs.lmutau)",
         {"breaking": ("uv", "ir"), "mixing_brane": ("uv", "ir")},
-        ("Lambda_IR", "k", "mass"),
-        partial(_space_faults, smallest_Lambda=SMALLEST_LAMBDA_IR),
+        (*_LIGHT, *domain.SPACE, _RESOLVED_TOWER),
+        None,
         _KK_SCALE
         | {
             "pole_mass": Derived(
@@ -232,7 +213,7 @@ def find_theory(name: str, place: str = "theory") -> Theory:
         tuple(required),
         " + ".join(theory.source for theory in parts),
         merged["choices"],
-        tuple(key for theory in parts for key in theory.positive),
+        tuple(dict.fromkeys(limit for theory in parts for limit in theory.limits)),
         check,
         merged["derived"],
         several=frozenset().union(*(theory.several for theory in parts)),

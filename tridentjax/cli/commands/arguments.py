@@ -14,7 +14,6 @@ from tridentjax.faults import InputError, collect, unknown
 from tridentjax.process.cuts import CutRequest, Cuts, make_cuts
 from tridentjax.process.laboratory import OBSERVABLES
 from tridentjax.theory.binding import BoundTheory, bind_theory, theory_faults
-from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
 
 
 def emit(content: dict[str, Any], as_json: bool, text: str) -> None:
@@ -58,8 +57,7 @@ def parse_channel(neutrino: str, leptons: str) -> Channel:
         )
     if faults or match is None:
         raise InputError(faults)
-    flavour = neutrino.removeprefix("anti").removeprefix("nu")
-    return Channel(flavour, match[1], match[2], neutrino.startswith("anti"))
+    return Channel.of(neutrino, match[1], match[2])
 
 
 def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | None = None) -> BoundTheory:
@@ -67,8 +65,7 @@ def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | 
 
     Raises
     ------
-    InputError : items of another shape, and every fault of `bind_theory`, including masses too light for the
-        integration nodes; all at once.
+    InputError : items of another shape, and every fault of `bind_theory`; all at once.
     """
     given: dict[str, Any] = dict(extra or {})
     faults = []
@@ -82,21 +79,9 @@ def parse_theory(theory: str, settings: list[str], extra: Mapping[str, float] | 
             given[name] = _value(text)
     place = "--theory/--set"
     faults += theory_faults(theory, given, place)
-    faults += light_mass_faults(given, place)
     if faults:
         raise InputError(faults)
     return bind_theory(theory, given, place)
-
-
-def light_mass_faults(given: Mapping[str, Any], place: str) -> list[str]:
-    """Mediator masses below what the integration nodes resolve."""
-    mass = given.get("mass")
-    if mass is None or isinstance(mass, str | bool):
-        return []
-    lightest = float(np.min(np.asarray(mass, dtype=float)))
-    if 0.0 < lightest < SMALLEST_MEDIATOR_MASS:
-        return [f"{place}: mass = {lightest} GeV; integrals resolve propagators down to {SMALLEST_MEDIATOR_MASS} GeV"]
-    return []
 
 
 def _value(text: str) -> Any:

@@ -10,11 +10,9 @@ from tridentjax.faults import InputError, collect
 from tridentjax.figures.goodness import plot_comparison
 from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
-from tridentjax.rates.chain import prepare
 from tridentjax.rates.comparison import Combined, Comparison, combine, compare
-from tridentjax.rates.exposure import complete
+from tridentjax.rates.exposure import prepare_for
 from tridentjax.theory.binding import BoundTheory, refuse_undefined
-from tridentjax.theory.theories import has_scalars
 
 _NEGLECTED = "errors that measurements share (nuclear models, normalisations) are neglected in the sum"
 
@@ -77,10 +75,8 @@ def _order(experiment: Experiment) -> tuple[bool, str]:
 
 
 def _row(experiment: Experiment, theory: str, bound: BoundTheory) -> Comparison:
-    channel = experiment.channel(experiment.fluxes[0])
-    refuse_undefined(theory, bound, channel)
-    chain = complete(prepare(experiment, scalar=has_scalars(bound.function, bound.values, channel)))
-    return compare(chain, bound.function, bound.values)
+    refuse_undefined(theory, bound, experiment.channel())
+    return compare(prepare_for(experiment, bound.function, bound.values), bound.function, bound.values)
 
 
 def _given(bound: BoundTheory) -> str:

@@ -7,12 +7,11 @@ from tridentjax.cli.commands.arguments import emit, parse_theory
 from tridentjax.experiment.load import Experiment, load_beams, load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.rates.budget import theory_budget
-from tridentjax.rates.chain import fold, prepare, unselected
-from tridentjax.rates.exposure import channel_rates, expected_events, exposure_factor
+from tridentjax.rates.chain import fold, unselected
+from tridentjax.rates.exposure import channel_rates, expected_events, exposure_factor, prepare_for
 from tridentjax.rates.response import Response, component_ratios, signal
 from tridentjax.theory import theories
 from tridentjax.theory.binding import BoundTheory, refuse_undefined
-from tridentjax.theory.theories import has_scalars
 
 
 def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, as_json: bool) -> None:
@@ -27,9 +26,9 @@ def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, 
     if faults:
         raise InputError(faults)
     function, values = bound.function, bound.values
-    refuse_undefined(theory, bound, loaded.channel(loaded.fluxes[0]))
+    refuse_undefined(theory, bound, loaded.channel())
     derived, derived_lines = bound.described()
-    chain = prepare(loaded, scalar=has_scalars(function, values, loaded.channel(loaded.fluxes[0])))
+    chain = prepare_for(loaded, function, values)
     response = fold(chain)
     shares, ratios = component_ratios(response, function, values)
     electroweak = bound.electroweak

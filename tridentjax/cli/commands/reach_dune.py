@@ -28,7 +28,8 @@ from tridentjax.inference.limits.required_accuracy import (
     two_sided,
 )
 from tridentjax.inference.model import Model
-from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS
+from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS as lightest
+from tridentjax.theory.domain import point_faults
 
 if TYPE_CHECKING:
     pass
@@ -67,12 +68,11 @@ def reach_dune(
         for x in couplings
         if not SMALLEST_COUPLING <= x <= LARGEST_COUPLING
     ]
-    lightest = SMALLEST_MEDIATOR_MASS
     mass = collect(
         faults,
         lambda: mass_grid(
             masses, mass_min, mass_max, points, default=(lightest, 100.0, 41),
-            allowed=lambda x: lightest <= x < math.inf, most=_MOST_POINTS,
+            allowed=lambda x: not point_faults({"mass": x}), most=_MOST_POINTS,
             text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)",
         ),
     )  # fmt: skip

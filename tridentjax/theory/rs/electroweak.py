@@ -2,7 +2,7 @@
 
 Minimal: SU(2)_L x U(1)_Y in the bulk. Custodial: SU(2)_L x SU(2)_R x U(1)_X with a bidoublet Higgs, broken to the
 Standard Model on the UV brane, so that W_R and Z' are (-,+) fields (Agashe et al., hep-ph/0605341). The Higgs and its
-vacuum expectation value sit on the IR brane. rs_matching.md, section 4.
+vacuum expectation value sit on the IR brane.
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,8 @@ density t^(a-1) on [epsilon, 1], a = 1 - 2c; c > 1/2 is UV-localised, for double
     Theta     G(p,q) - G(p,1) - G(q,1) + G(1,1) = Lhat (1 - B - B' + D)/2                              (5)
     G^-+      the same sum for a (-,+) field = N (D - epsilon^2)/2                                     (6)
 
-specification rs_matching.md, sections 1-3; (4) without brane terms is Casagrande et al., 0807.4937, Eq. (34).
+(4) solves -d_t (t^-1 d_t G) = Lhat delta(t - t') - 1/t, G'(1) = -kappa_IR, G'(epsilon) = epsilon kappa_UV, orthogonal
+to the zero mode; without brane terms it is Casagrande et al., 0807.4937, Eq. (34).
 A brane is a density too, concentrated at its t: one formula serves fermion-fermion, fermion-brane, brane-brane.
 
 Every function is smooth in every parameter (c = 1/2, c + c' = 2, c = 3/2, kappa = 0 included) and needs float64.

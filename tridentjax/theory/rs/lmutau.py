@@ -13,7 +13,7 @@ term is of rank one in modes, M chi_m(b) chi_n(b) with M = (m0/Lambda)^2, so tha
     u = 1 + Q G_Q(b,b),  h = G_Q(b,b) - G_Q(p,b),  h' = G_Q(b,b) - G_Q(q,b),
     Theta = G_Q(p,q) + G_Q(b,b) - G_Q(p,b) - G_Q(q,b)  ->  (Lhat/2) int_0^L 2 e^-2y (S_p-S_b)(S_q-S_b) dy  at Q = 0
 
-exact, without cancellation, and Lambda^2/m0^2 + Theta at Q = 0 (rs_matching.md, section 6, for both branes). At Q > 0
+exact, without cancellation, and Lambda^2/m0^2 + Theta at Q = 0 with the mass on either brane. At Q > 0
 
     G_Q = G - Q G4/(1 + rho Q),  G4 = sum_(n>=1) chi_n chi_n'/x_n^4,  rho = G4(b,b)/G(b,b)                    (3)
 
@@ -77,7 +77,7 @@ class LMuTau(eqx.Module):
 
 
 def lmutau_shift(model: LMuTau, channel: Channel, K2: Float[Array, " point"]) -> LeptonCurrent:
-    """What the tower adds to (g_V, g_A) at each K2 [GeV^2], shape (nu_out, point); section 6 of rs_matching.md.
+    """What the tower adds to (g_V, g_A) at each K2 [GeV^2], shape (nu_out, point).
 
         delta g_{L,R} = (v^2/2) (g^2/Lambda^2) q_nu q_l P(c_L_nu, c_{L,R}_l; K2),   v^2 = 1/(sqrt2 G_F)         (4)
         delta g_V    += v^2 (g/Lambda^2) q_nu chi e P(c_L_nu, mixing brane; K2)                               (5)

@@ -16,8 +16,9 @@ of rank one, so the measured m_Z^2 = q_Z Lambda_IR^2, m_W^2 = q_W Lambda_IR^2 fi
     rho_Z = m_Z^2/(g_Z^2 v^2/4) = q_Z/x = 1 - q_Z [c2 F2 + s2 F1 + (rho - s2) M](q_Z)                         (5)
     rho_W = m_W^2/(g^2 v^2/4) = q_W/(c2 x) = 1 - q_W [F2 + (rho/c2) M](q_W)                                  (6)
 
-specification rs_matching.md, sections 4, 5; (2)-(6) follow from the Sherman-Morrison formula. Leptons: diagonal c, no
-fermion mixing. With unequal U(1) brane terms g_R is normalised like g': g_R^2 Lhat_1 = g5R^2 k.
+(2)-(6) follow from the Sherman-Morrison formula; to first order and without brane terms the vertices are Casagrande et
+al., 0807.4937, Eqs. (119), (121). Leptons: diagonal c, no fermion mixing. With unequal U(1) brane terms g_R is
+normalised like g': g_R^2 Lhat_1 = g5R^2 k.
 """
 
 from typing import Any
@@ -125,8 +126,8 @@ def rs_shift(model: ElectroweakRS, channel: Channel, scheme: str, order: str = "
 
     Parameters
     ----------
-    scheme : electroweak inputs behind `model.sin2_theta_w`, one of `eft.SCHEMES`.
-    order : "linear" goes through `smeft_coefficients` and `eft.smeft_shift`, first order in 1/Lambda_IR^2; "exact" is
+    scheme : electroweak inputs behind `model.sin2_theta_w`, one of `smeft.SCHEMES`.
+    order : "linear" goes through `smeft_coefficients` and `smeft.smeft_shift`, first order in 1/Lambda_IR^2; "exact" is
         Eq. (2) with the solution of `solve_inputs`, minus the tree level at `model.sin2_theta_w`. Both are tree level.
 
     Bulk masses diagonal in flavour feed only the outgoing neutrino of the Standard Model; a forbidden channel gets

@@ -1,6 +1,6 @@
 """First order in Delta = m_Z^2/Lambda_IR^2: what the towers leave behind as dimension-six operators.
 
-G2, G1: sums of the SU(2) and hypercharge towers, G^-+ those of SU(2)_R; rho = g_R^2/g_Z^2. rs_matching.md, section 5;
+G2, G1: sums of the SU(2) and hypercharge towers, G^-+ those of SU(2)_R; rho = g_R^2/g_Z^2. Matched at tree level;
 without brane terms the vertices are those of Casagrande et al., 0807.4937, Eqs. (119), (121).
 """
 
@@ -17,8 +17,8 @@ from tridentjax.theory.smeft import SCHEMES, angle_terms, fermi_terms
 def smeft_coefficients(model: ElectroweakRS) -> dict[str, Float[Array, ""]]:
     """Warsaw coefficients (WCxf names) times v^2 at tree level, for every flavour whose c is given.
 
-    Dimension 6, i.e. first order in Delta, in the basis of the zero modes; divide by `eft.V2` for GeV^-2. Section 5 of
-    the specification; operators that no lepton current sees (C_H, C_Hbox, Yukawa, quarks) are not listed.
+    Dimension 6, i.e. first order in Delta, in the basis of the zero modes; divide by `left.V2` for GeV^-2. The
+    operators that no lepton current sees (C_H, C_Hbox, Yukawa, quarks) are not listed.
     """
     return _coefficients(model, tower_sums(model))
 
