@@ -47,7 +47,7 @@ def make_model(spec: RunSpec) -> Model:
         raise InputError(faults)
     bound = bind_theory(spec.theory, _given(spec), "params")
     units = {name: parameter.unit for name, parameter in spec.params.items() if name not in bound.choices}
-    units |= {name: "events" if name.startswith("background") else "1" for name in nuisances}
+    units |= {name: "events" if nuisance.is_background else "1" for name, nuisance in nuisances.items()}
     units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
     anywhere = {name: jnp.ones(()) for name in priors} | bound.values
     model = Model(

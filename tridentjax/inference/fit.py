@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from tridentjax.experiment.likelihood import profiled_background
+from tridentjax.experiment.likelihood import best_background
 from tridentjax.inference.covariance import Covariance, make_covariance, reduced, stiff_directions
 from tridentjax.inference.deviance import (
     AtPoint,
@@ -249,11 +249,8 @@ def _at_bound(fast: Deviance, x: Float[np.ndarray, " coordinate"]) -> dict[str, 
 
 def _backgrounds(model: Model, ratios: dict[str, float]) -> dict[str, float]:
     """Best backgrounds of the counting experiments that have one as a nuisance."""
-    found = {}
-    for chain in model.chains:
-        m, name = chain.experiment.measurement, chain.experiment.name
-        if f"background_{name}" in model.nuisances:
-            signal = jnp.asarray(m.signal_sm * ratios[name])
-            best = profiled_background(m.value, signal, m.background, m.background_uncertainty)
-            found[f"background_{name}"] = float(best)
-    return found
+    return {
+        background: float(best_background(chain.experiment.measurement, jnp.asarray(ratios[chain.experiment.name])))
+        for chain, background in zip(model.chains, model.background_names, strict=True)
+        if background
+    }

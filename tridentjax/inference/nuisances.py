@@ -1,8 +1,11 @@
 """Live nuisances of several experiments: what is shared, and how they are correlated."""
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float
 
+from tridentjax.constants import SIN2_THETA_W
 from tridentjax.experiment.load import Experiment
 from tridentjax.experiment.measurement import Nuisance
 from tridentjax.faults import unknown
@@ -44,8 +47,8 @@ def _live_nuisances(
         part: dict[str, str] = {}
         own = dict(experiment.nuisances)
         m = experiment.measurement
-        if m.observable == "counts" and m.background_uncertainty > 0.0:
-            own["background"] = Nuisance(m.background_uncertainty, False, "constraint of the measurement", "own")
+        if m.uncertain_background:
+            own["background"] = Nuisance(m.background_uncertainty, False, "constraint of the measurement")
         for key, nuisance in own.items():
             known.add(key)
             change = changes.get(key)
@@ -61,7 +64,9 @@ def _live_nuisances(
                     f"experiments give nuisance {name} different widths ({live[name].width} and {nuisance.width}); "
                     f"set nuisances.{key} in the config"
                 )
-            (backgrounds if key == "background" else live)[name] = nuisance
+            centre = {"background": m.background, "sin2_theta_w": SIN2_THETA_W}.get(key, 0.0)
+            nuisance = dataclasses.replace(nuisance, part=key, centre=centre)  # noqa: PLW2901
+            (backgrounds if nuisance.is_background else live)[name] = nuisance
         parts.append(part)
     faults += [
         f"nuisances.{key}: no experiment of this run has it; it has {', '.join(sorted(known))}"
@@ -73,7 +78,7 @@ def _live_nuisances(
 
 def _correlation(spec: RunSpec, nuisances: dict[str, Nuisance]) -> tuple[Float[np.ndarray, "n n"] | None, list[str]]:
     """Cholesky factor of the correlation matrix of all nuisances; None if they are independent."""
-    names = [name for name in nuisances if not name.startswith("background_")]
+    names = [name for name, nuisance in nuisances.items() if not nuisance.is_background]
     faults, used = [], []
     matrix = np.eye(len(nuisances))
     for i, block in enumerate(spec.correlations):

@@ -4,7 +4,7 @@ For a ratio measured as x -sd_low +sd_high and predicted as R,
 
     pull = (x - R) / sqrt(sd^2 + (R e)^2),    sd = sd_high if R > x else sd_low,    p = 2 Phi(-|pull|)        (1)
 
-with e the relative error of the prediction from its normalisations (`event_rates.theory_budget`), added only where the
+with e the relative error of the prediction from its normalisations (`budget.theory_budget`), added only where the
 quoted errors do not hold it already. For n counts over a background b_0 +- sd_b and a Standard-Model signal s,
 
     q(n, b_0) = -2 ln max_b [Pois(n; s R + b) N(b_0; b, sd_b)] / [Pois(n; n) N(b_0; b_0, sd_b)]                    (2)
@@ -75,7 +75,7 @@ def compare(chain: Chain, theory: TheoryFunction, parameters: Parameters) -> Com
 
     Parameters
     ----------
-    chain : from `prepare`, its count completed by `event_rates.complete`.
+    chain : from `prepare`, its count completed by `exposure.complete`.
     theory, parameters : the prediction.
 
     Raises
@@ -87,24 +87,43 @@ def compare(chain: Chain, theory: TheoryFunction, parameters: Parameters) -> Com
     predicted = float(rate_ratio(response, theory, parameters))
     relative = theory_budget(chain, response).theory
     error = None if relative is None else relative * predicted
-    known = (experiment.name, experiment.title, m.kind, m.observable, experiment.data_set)
-    if m.observable == "upper_limit":
-        return Comparison(*known, None, None, None, m.value, m.confidence_level, predicted, error,
-                          "in the quoted error" if m.includes_theory_error else "neglected", None, None)  # fmt: skip
-    if m.observable == "counts":
-        measured = (m.value - m.background) / m.signal_sm
-        width = math.sqrt(m.value + m.background_uncertainty**2) / m.signal_sm
-        p = count_p_value(m, predicted)
-        pull = math.copysign(float(norm.isf(p / 2.0)), measured - predicted)
-        return Comparison(*known, measured, width, width, None, None, predicted, error, "neglected", pull, p)
-    sd = m.uncertainty_high if predicted > m.value else m.uncertainty_low
-    included = m.includes_theory_error
-    pull = (m.value - predicted) / (sd if included else math.hypot(sd, error or 0.0))  # (1)
-    counted = "in the quoted error" if included else "in quadrature"
+    if m.is_limit:
+        measured = low = high = pull = p = None
+        counted = "in the quoted error" if m.includes_theory_error else "neglected"
+    else:
+        measured, low, high = m.as_ratio()
+        counted, pull, p = _pull(m, predicted, error)
     return Comparison(
-        *known, m.value, m.uncertainty_low, m.uncertainty_high, None, None, predicted, error, counted, pull,
-        2.0 * float(norm.sf(abs(pull))),
-    )  # fmt: skip
+        name=experiment.name,
+        title=experiment.title,
+        kind=m.kind,
+        observable=m.observable,
+        data_set=experiment.data_set,
+        measured=measured,
+        low=low,
+        high=high,
+        limit=m.value if m.is_limit else None,
+        confidence_level=m.confidence_level if m.is_limit else None,
+        predicted=predicted,
+        theory_error=error,
+        theory_error_counted=counted,
+        pull=pull,
+        p_value=p,
+    )
+
+
+def _pull(m: Measurement, predicted: float, error: float | None) -> tuple[str, float, float]:
+    """How the error of the prediction counts, the pull and its p-value, Eqs. (1) and (3)."""
+    measured, low, high = m.as_ratio()
+    if m.is_count:
+        p = count_p_value(m, predicted)
+        return "neglected", math.copysign(float(norm.isf(p / 2.0)), measured - predicted), p
+    sd = high if predicted > measured else low
+    if not m.includes_theory_error:
+        sd = math.hypot(sd, error or 0.0)
+    pull = (measured - predicted) / sd  # (1)
+    counted = "in the quoted error" if m.includes_theory_error else "in quadrature"
+    return counted, pull, 2.0 * float(norm.sf(abs(pull)))
 
 
 def combine(rows: Sequence[Comparison]) -> Combined | None:

@@ -101,7 +101,7 @@ def find_region(model: Model, plane: Plane, key: str, spec: ContourSpec) -> Regi
     ------
     InputError : a statistic that the model does not have.
     """
-    if key == "cls_toys" and any(c.experiment.measurement.observable == "upper_limit" for c in model.chains):
+    if key == "cls_toys" and any(c.experiment.measurement.is_limit for c in model.chains):
         raise InputError(["statistic cls_toys: a published limit cannot be thrown; choose cls or profile"])
     exact_at_once = key in ("gaussian", "bayesian")  # nuisances nominal, or folded for every draw
     searched = model if exact_at_once else expand_model(model)

@@ -99,7 +99,7 @@ def projection_model(experiment: str) -> Model:
     InputError : an experiment that does not exist or measures no rate ratio.
     """
     measured = load_experiment(experiment).measurement
-    if measured.observable != "rate_ratio":
+    if not measured.is_ratio:
         raise InputError([f"{experiment} measures {measured.observable}; needed: an experiment with a rate_ratio"])
     priors = {"mass": (1e-3, 1e3, "GeV"), "g": (SMALLEST_COUPLING, LARGEST_COUPLING, "1")}  # only the names matter
     params = {
