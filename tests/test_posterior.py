@@ -20,11 +20,11 @@ from scipy.optimize import brentq
 from tridentjax import InputError
 from tridentjax.cache import save_arrays
 from tridentjax.files import write_yaml
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.diagnostics import bulk_ess, r_hat, summarise
 from tridentjax.inference.grid_posterior import grid_posterior
-from tridentjax.inference.posterior import _load_checkpoint, _save_checkpoint, sample_posterior
+from tridentjax.inference.posterior import Sampling, _load_checkpoint, _save_checkpoint, sample_posterior
 from tridentjax.runs.config import config_path, load_config, physics_hash, resolved
 from tridentjax.runs.posterior_file import load_posterior
 from tridentjax.runs.sample import sample_run
@@ -59,9 +59,13 @@ def model(nuisances="none"):
     return make_model(spec(nuisances))
 
 
+def sampling(nuisances="none"):
+    return settings_of(Sampling, spec(nuisances).sampler)
+
+
 @functools.cache
 def short_run(nuisances="none"):
-    return sample_posterior(model(nuisances), spec(nuisances).sampler)
+    return sample_posterior(model(nuisances), sampling(nuisances))
 
 
 # --- the model -----------------------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ def test_summary_has_named_quantiles():
 
 @pytest.mark.slow
 def test_same_seed_same_draws():
-    again = sample_posterior(model(), spec().sampler)
+    again = sample_posterior(model(), sampling())
     np.testing.assert_array_equal(again.z, short_run().z)
     np.testing.assert_array_equal(again.parameters["g"], short_run().parameters["g"])
     assert not np.array_equal(again.z[0], again.z[1])
@@ -307,9 +311,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, nuisances, block
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample_posterior(model(nuisances), spec(nuisances).sampler, checkpoint=checkpoint, identity="a", report=stop)
+        sample_posterior(model(nuisances), sampling(nuisances), checkpoint=checkpoint, identity="a", report=stop)
     assert seen[-1].warmup == (blocks < 3) and "warm-up" in str(seen[0])
-    settings = spec(nuisances).sampler
+    settings = sampling(nuisances)
     resumed = sample_posterior(model(nuisances), settings, checkpoint=checkpoint, resume=True, identity="a")
     whole = short_run(nuisances)
     np.testing.assert_array_equal(resumed.z, whole.z)
@@ -445,7 +449,7 @@ def test_grid_refuses_other_parameters():
 @pytest.mark.parametrize("nuisances", ["none", "all"])
 def test_chain_marginals_against_the_grid(nuisances):
     """Share of draws below each grid quantile, within four Monte Carlo standard errors."""
-    settings = load_config("zprime_ccfr", ("sampler.seed=5", "sampler.draws=4000", "sampler.max_draws=4000")).sampler
+    settings = Sampling(seed=5, draws=4000, max_draws=4000)
     run = sample_posterior(model(nuisances), settings)
     assert run.converged and run.divergences == 0
     for axis, name in enumerate(("mass", "g")):

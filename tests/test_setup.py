@@ -12,13 +12,12 @@ from fixtures_statistics import expanded_model, statistical_model
 
 from tridentjax import Belle2Assumptions, InputError, belle2_log_likelihood
 from tridentjax.experiment.load import load_experiment
-from tridentjax.inference.build import make_model
-from tridentjax.inference.nuisances import _correlation, _live_nuisances, nucleus_groups
+from tridentjax.inference.build import _changes, make_model
+from tridentjax.inference.nuisances import correlation_factor, live_nuisances, nucleus_groups
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.runs.config import load_config
 from tridentjax.schema.run import CorrelationSpec
 
-JOINT = "experiments=[ccfr, charm2, nutev_1998]"
 MATRIX = np.asarray([[1.0, 0.35, -0.2], [0.35, 1.0, 0.6], [-0.2, 0.6, 1.0]])
 
 
@@ -36,7 +35,8 @@ def with_nuclei(experiment, name, *nuclei):
 
 def live(*overrides, names=("ccfr", "charm2", "nutev_1998")):
     spec = load_config("zprime_ccfr", (f"experiments=[{', '.join(names)}]", *overrides))
-    return _live_nuisances(spec, experiments(*names))
+    found = live_nuisances(experiments(*names), _changes(spec))
+    return found.nuisances, found.parts, found.faults
 
 
 # --- groups --------------------------------------------------------------------------------------------------
@@ -90,9 +90,8 @@ def test_shared_nuisances_of_different_widths_are_refused():
     wide, other = experiments("ccfr", "nutev")
     changed = wide.nuisances | {"coherent_normalisation": dataclasses.replace(
         wide.nuisances["coherent_normalisation"], width=0.11)}  # fmt: skip
-    spec = load_config("zprime_ccfr", ("experiments=[ccfr, nutev]",))
-    _, _, faults = _live_nuisances(spec, [dataclasses.replace(wide, nuisances=changed), other])
-    assert faults == [
+    found = live_nuisances([dataclasses.replace(wide, nuisances=changed), other])
+    assert found.faults == [
         "experiments give nuisance coherent_normalisation different widths (0.11 and 0.06); "
         "set nuisances.coherent_normalisation in the config"
     ]
@@ -113,9 +112,8 @@ def block(names=("flux_tilt_ccfr", "coherent_normalisation", "flux_stretch_charm
 
 
 def correlation(*blocks):
-    spec = load_config("zprime_ccfr", (JOINT,)).model_copy(update={"correlations": list(blocks)})
     nuisances = live()[0]
-    return list(nuisances), *_correlation(spec, nuisances)
+    return list(nuisances), *correlation_factor(blocks, nuisances)
 
 
 def test_cholesky_factor_gives_the_matrix():
@@ -135,8 +133,7 @@ def test_correlated_values_of_a_model():
     """Sample covariance of the nuisances, in units of their widths, is the declared matrix."""
     plain = statistical_model()
     names = ("incoherent_normalisation", "flux_tilt_ccfr", "flux_stretch_ccfr")
-    spec = load_config("zprime_ccfr").model_copy(update={"correlations": [block(names)]})
-    factor, _ = _correlation(spec, plain.nuisances)
+    factor, _ = correlation_factor([block(names)], plain.nuisances)
     model = dataclasses.replace(plain, correlation=jnp.asarray(factor))
     z = jnp.asarray(np.random.default_rng(11).normal(size=(4000, len(plain.nuisances))))
     values = jax.vmap(lambda row: model.nuisance_values(row))(z)  # noqa: PLW0108 - a bound method has no hash

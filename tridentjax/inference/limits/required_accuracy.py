@@ -28,17 +28,16 @@ from scipy.stats import norm
 
 from tridentjax._types import Scalar
 from tridentjax.experiment.load import load_experiment
-from tridentjax.experiment.measurement import Measurement
 from tridentjax.faults import InputError
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import build_model
+from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.data import deviances, observed
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile import Profile, profile
 from tridentjax.rates.budget import TheoryBudget, theory_budget
 from tridentjax.rates.chain import fold, prepare
 from tridentjax.rates.exposure import expected_events
-from tridentjax.schema.run import RunSpec
-from tridentjax.schema.strict import validate
+from tridentjax.theory.binding import Range, bind_theory
 
 LABEL = "projection, not data"
 BEAM_MODES = ("dune_fhc", "dune_rhc")
@@ -98,16 +97,10 @@ def projection_model(experiment: str) -> Model:
     ------
     InputError : an experiment that does not exist or measures no rate ratio.
     """
-    measured = load_experiment(experiment).measurement
+    loaded = load_experiment(experiment)
+    measured = loaded.measurement
     if not measured.is_ratio:
         raise InputError([f"{experiment} measures {measured.observable}; needed: an experiment with a rate_ratio"])
-    priors = {"mass": (1e-3, 1e3, "GeV"), "g": (SMALLEST_COUPLING, LARGEST_COUPLING, "1")}  # only the names matter
-    params = {
-        name: {"prior": {"dist": "loguniform", "min": low, "max": high}, "unit": unit}
-        for name, (low, high, unit) in priors.items()
-    }
-    content = {"name": "dune_reach", "theory": "zprime", "experiments": [experiment], "params": params}
-    model = make_model(validate(RunSpec, content, "reach dune"))
     asimov = dataclasses.replace(
         measured,
         value=1.0,
@@ -117,14 +110,13 @@ def projection_model(experiment: str) -> Model:
         kind="projection",
         includes_theory_error=False,
     )
-    return expand_model(_measuring(model, asimov))
-
-
-def _measuring(model: Model, measurement: Measurement) -> Model:
-    """The model of one experiment with another measurement."""
-    (chain,) = model.chains
-    own = dataclasses.replace(chain.experiment, measurement=measurement)
-    return dataclasses.replace(model, chains=(dataclasses.replace(chain, experiment=own),))
+    ranges = {"mass": (1e-3, 1e3), "g": (SMALLEST_COUPLING, LARGEST_COUPLING)}  # only the names matter
+    model = build_model(
+        experiments=[dataclasses.replace(loaded, measurement=asimov)],
+        theory=bind_theory("zprime", {name: Range(*ends) for name, ends in ranges.items()}),
+        priors={name: Prior(*ends, "loguniform") for name, ends in ranges.items()},
+    )
+    return expand_model(model)
 
 
 def with_accuracy(model: Model, accuracy: Scalar) -> Model:
