@@ -16,7 +16,7 @@ the normal quantile of (3) with the sign of n - b_0 - s R; the error of the pred
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from tridentjax.experiment.measurement import Measurement
 from tridentjax.rates.budget import theory_budget
 from tridentjax.rates.chain import Chain, fold
 from tridentjax.rates.response import rate_ratio
+from tridentjax.roots import bisect
 from tridentjax.theory.theories import Parameters, TheoryFunction
 
 _HALVINGS = 60
@@ -182,12 +183,8 @@ def _interval(
         reach = (jnp.sqrt(level) + 1.0) * (jnp.sqrt(n + signal + 1.0) + sd) * 4.0 + level * 4.0
 
         def search(side: float) -> Float[Array, ""]:
-            def halve(_: Any, bracket: tuple[Float[Array, ""], Float[Array, ""]]) -> tuple:
-                centre = (bracket[0] + bracket[1]) / 2.0
-                within = _count_deviance(n, centre, signal, sd) < level
-                return jnp.where(within, centre, bracket[0]), jnp.where(within, bracket[1], centre)
-
-            return jax.lax.fori_loop(0, _HALVINGS, halve, (middle, middle + side * reach))[0]
+            within = lambda b: _count_deviance(n, b, signal, sd) < level  # noqa: E731
+            return bisect(within, middle, middle + side * reach, _HALVINGS)[0]
 
         empty = _count_deviance(n, middle, signal, sd) >= level
         return jnp.where(empty, middle, search(-1.0)), jnp.where(empty, middle, search(1.0))
