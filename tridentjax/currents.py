@@ -9,7 +9,7 @@ Everything else in the library follows this page.
     the literature's C_V, C_A: C_V = 2 g_V = 1 + 4 s2,  C_A = 2 g_A = 1
     vector mediator:           delta g_V = g_nu g_V^l / (sqrt2 G_F (M^2 + K2)), same for A
     LEFT (JMS, WCxf names):    L = sum C O, VnueLL_ba ij = -2 sqrt2 G_F delta g_L, VnueLR_ba ij = -2 sqrt2 G_F delta g_R
-    SMEFT (Warsaw):            linear in C, through LEFT and one of four electroweak input schemes (`eft`)
+    SMEFT (Warsaw):            linear in C, through LEFT and one of four electroweak input schemes (`smeft`)
     scalar exchange:           L_eff = -(G_F/sqrt2) sum_b [nubar_b' (1-g5) nu_a] [lbar_i (g_S + i g_P g5) l_j] + h.c.
 
 `Q2` = -(P-P')^2 is the photon virtuality and enters form factors; `K2` = -(k-k')^2 is the neutrino

@@ -6,7 +6,7 @@
 
 NumPy in, NumPy or plain Python out. Importing this starts no JAX; the first point does, in the process that evaluates
 it, so that pools may be spawned or forked. A process forked from one in which JAX had started gets a RuntimeError
-instead of waiting for ever. A point costs a dense contraction with a packaged folded response (`folded_data`): same
+instead of waiting for ever. A point costs a dense contraction with a folded response (`packaged_response`): same
 theories, same code as everywhere else, at nominal nuisances.
 """
 

@@ -78,7 +78,7 @@ class Folded(eqx.Module):
 def fold_model(model: Model, nuisances: dict[str, Float[Array, ""]] | None = None) -> Folded:
     """Fold the chains of a model at fixed nuisances (nominal ones unless given by name) and stack them.
 
-    Normalisations that act on the prediction only (`rates.measured_ratio`) stay in the weights.
+    Normalisations that act on the prediction only (`measured_ratio`) stay in the weights.
     """
     values = {} if nuisances is None else nuisances
     responses = model.responses(values)

@@ -112,7 +112,7 @@ def scalar(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) 
 
 
 def left(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
-    """Standard Model plus LEFT coefficients [GeV^-2] by their WCxf names (basis JMS), see `eft.left_shift`.
+    """Standard Model plus LEFT coefficients [GeV^-2] by their WCxf names (basis JMS), see `left.left_shift`.
 
     New physics only, at the GeV scale of the process: nothing is run. Rows are the outgoing neutrinos e, mu, tau.
     """
@@ -120,7 +120,7 @@ def left(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) ->
 
 
 def smeft(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:
-    """Standard Model plus SMEFT coefficients [GeV^-2] by their WCxf names (Warsaw), see `eft.smeft_shift`.
+    """Standard Model plus SMEFT coefficients [GeV^-2] by their WCxf names (Warsaw), see `smeft.smeft_shift`.
 
     Coefficients at M_Z, linear, matched at tree level and not run; `scheme` says which electroweak inputs are
     behind `sin2_theta_w`.
@@ -203,7 +203,7 @@ def combined(*functions: TheoryFunction) -> TheoryFunction:
 
 
 def align(current: LeptonCurrent, channel: Channel, rows: int) -> LeptonCurrent:
-    """The same current with `rows` rows: outgoing neutrinos (e, mu, tau), then imaginary parts (`eft`).
+    """The same current with `rows` rows: outgoing neutrinos (e, mu, tau), then imaginary parts (`left`).
 
     A current with the rows of the Standard Model puts them at their flavours; the new rows are zero.
     """

@@ -1,6 +1,6 @@
 """Regions of a model: the rays of a plane, a statistic, and what was found, with the exact chain at the end.
 
-The search uses responses expanded in the nuisances (`response_expansion`). Every bracket is then tested with the
+The search uses responses expanded in the nuisances (`expanded_response`). Every bracket is then tested with the
 kernels themselves, at the nuisances that the expansion finds (F is stationary there), and moved where the two
 disagree: boundaries reported are those of the exact chain.
 """
