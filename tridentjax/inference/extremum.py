@@ -234,7 +234,8 @@ def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start the
         if region.bounded[i] and not 0.0 < best.u[i] < 1.0
     }
     return Extremum(
-        problem.output, sense,
+        output=problem.output,
+        sense=sense,
         value=float(np.sqrt(at.f)) if problem.origin is not None else at.f,
         parameters={name: float(x) for name, x in deviance.point(jnp.asarray(best.u)).items()},
         delta_chi2=float(region.threshold) * float(np.expm1(at.h + np.log(2.0))),
@@ -247,15 +248,27 @@ def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start the
         agreeing=sum(end.value - best.value < _AGREE for end in ends),
         failed=len(starts) - len(ends),
         nuisances=_word(region),
-    )  # fmt: skip
+    )
 
 
 def _nothing(problem: Problem, sense: str, starts: int) -> Extremum:
     nan, region = float("nan"), problem.region
     return Extremum(
-        problem.output, sense, nan, dict.fromkeys(region.deviance.theory, nan), nan, float(region.threshold), False, {},
-        nan, False, starts, 0, starts, _word(region),
-    )  # fmt: skip
+        output=problem.output,
+        sense=sense,
+        value=nan,
+        parameters=dict.fromkeys(region.deviance.theory, nan),
+        delta_chi2=nan,
+        threshold=float(region.threshold),
+        constrained=False,
+        at_bound={},
+        kkt=nan,
+        converged=False,
+        starts=starts,
+        agreeing=0,
+        failed=starts,
+        nuisances=_word(region),
+    )
 
 
 def _word(region: Allowed) -> str:
