@@ -13,7 +13,7 @@ from fixtures_statistics import expanded_model, statistical_model
 from tridentjax import Belle2Assumptions, InputError, belle2_log_likelihood
 from tridentjax.experiment.load import load_experiment
 from tridentjax.inference.build import _changes, make_model
-from tridentjax.inference.nuisances import correlation_factor, live_nuisances, nucleus_groups
+from tridentjax.inference.nuisances import Correlation, correlation_factor, live_nuisances, nucleus_groups
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.runs.config import load_config
 from tridentjax.schema.run import CorrelationSpec
@@ -108,7 +108,7 @@ def test_variants_of_one_data_set_are_refused(names):
 
 def block(names=("flux_tilt_ccfr", "coherent_normalisation", "flux_stretch_charm2"), matrix=MATRIX):
     rows = [[float(x) for x in row] for row in np.asarray(matrix)]
-    return CorrelationSpec(nuisances=list(names), matrix=rows)
+    return Correlation(names, rows)
 
 
 def correlation(*blocks):
@@ -159,7 +159,7 @@ def test_correlated_values_of_a_model():
 )
 def test_matrices_that_are_refused(names, matrix, message):
     with pytest.raises(ValueError, match=message):
-        block(names, matrix)
+        CorrelationSpec(nuisances=list(names), matrix=matrix)
 
 
 def test_nuisances_that_cannot_be_correlated():

@@ -42,10 +42,10 @@ def require(purpose: str, *packages: str, remedy: str) -> None:
         raise InputError(faults)
 
 
-def collect(faults: list[str], function: Any, *arguments: Any) -> Any:
-    """Result of a call whose faults are collected instead of raised."""
+def collect(faults: list[str], function: Any, *arguments: Any, prefix: str = "", **keywords: Any) -> Any:
+    """Result of a call whose faults are collected, each after `prefix`, instead of raised; None where there are any."""
     try:
-        return function(*arguments)
+        return function(*arguments, **keywords)
     except InputError as error:
-        faults += error.faults
+        faults += [prefix + fault for fault in error.faults]
         return None

@@ -1,4 +1,4 @@
-"""Bisection: one form for traced functions, one for functions of NumPy arrays that compile on their own."""
+"""Bisection, the same for traced functions and for functions of NumPy arrays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +16,13 @@ def bisect(below: Callable[[Edge], Bool[Array, "*root"]], low: Edge, high: Edge,
 
     Parameters
     ----------
-    below : traced; of arrays of the shape of `low`. Where it is a comparison with NaN, say what NaN means.
-    low, high : ends, in either order; of several brackets at once.
+    below : traced; of arrays of the shape of `low`, whose unit is the caller's.
+    low, high : ends of one bracket or of several at once, in either order.
     steps : halvings; 52 reach rounding.
 
     Returns
     -------
-    The last `low` and `high`. Not differentiable.
+    The last `low` and `high`; not differentiable.
     """
 
     def halve(_: Any, bracket: tuple[Edge, Edge]) -> tuple[Edge, Edge]:

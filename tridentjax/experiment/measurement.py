@@ -159,37 +159,26 @@ def with_signal(measurement: Measurement, events: float) -> Measurement:
 
 def read_measurement(spec: Any) -> Measurement:
     """Record of a checked `measurement` block of an experiment file."""
-    known = {key: getattr(spec, key) for key in ("observable", "distribution", "status", "unit")}
-    known["includes_theory_error"] = spec.includes_theory_error
+    keys = ("observable", "distribution", "status", "unit", "includes_theory_error")
+    known = {key: getattr(spec, key) for key in keys}
     if spec.observable == "counts":
         asimov, flux = spec.observed == "asimov", spec.signal_sm == "flux"
         record = Measurement(
-            value=math.nan if asimov else float(spec.observed),
-            uncertainty_low=0.0,
-            uncertainty_high=0.0,
-            background=spec.background,
-            background_uncertainty=spec.background_uncertainty,
-            signal_sm=math.nan if flux else float(spec.signal_sm),
-            kind="projection" if asimov else "measurement",
-            missing=("value",) * asimov + ("signal_sm",) * flux,
-            **known,
-        )
+            value=math.nan if asimov else float(spec.observed), uncertainty_low=0.0, uncertainty_high=0.0,
+            background=spec.background, background_uncertainty=spec.background_uncertainty,
+            signal_sm=math.nan if flux else float(spec.signal_sm), kind="projection" if asimov else "measurement",
+            missing=("value",) * asimov + ("signal_sm",) * flux, **known,
+        )  # fmt: skip
         return record if flux else with_signal(record, record.signal_sm)
     limit = spec.observable == "upper_limit"
     low, high = (
         (0.0, 0.0) if limit else (getattr(spec, f"uncertainty_{x}") or spec.uncertainty for x in ("low", "high"))
     )
     return Measurement(
-        value=spec.value,
-        uncertainty_low=low,
-        uncertainty_high=high,
-        background=0.0,
-        background_uncertainty=0.0,
-        signal_sm=0.0,
-        kind="projection" if spec.projection else "measurement",
-        confidence_level=spec.confidence_level if limit else 0.0,
-        **known,
-    )
+        value=spec.value, uncertainty_low=low, uncertainty_high=high, background=0.0, background_uncertainty=0.0,
+        signal_sm=0.0, kind="projection" if spec.projection else "measurement",
+        confidence_level=spec.confidence_level if limit else 0.0, **known,
+    )  # fmt: skip
 
 
 def read_exposure(spec: Any, flux_units: set[str], place: str) -> Exposure | None:

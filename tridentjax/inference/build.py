@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.experiment.load import Experiment, load_experiment
 from tridentjax.experiment.measurement import Nuisance
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
 from tridentjax.inference.nuisances import Changes, Correlation, live_nuisances
@@ -67,22 +67,12 @@ def build_model(
     units |= {name: "events" if nuisance.is_background else "1" for name, nuisance in live.nuisances.items()}
     units |= {name: item.unit for name, item in theory.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
     model = Model(
-        chains=tuple(_chain(experiment, theory, anywhere) for experiment in experiments),
-        priors=priors,
-        fixed=theory.values,
-        nuisances=live.nuisances,
-        edge=None,
-        expanded=None,
-        correlation=None if live.correlation is None else jnp.asarray(live.correlation),
-        auxiliary=auxiliary,
-        theory=theory.function,
-        derive=theory.derive,
-        names=(*priors, *live.nuisances),
-        parts=live.parts,
-        choices=theory.choices,
-        units=units,
-        latex=dict(latex or {}),
-    )
+        chains=tuple(_chain(experiment, theory, anywhere) for experiment in experiments), priors=priors,
+        fixed=theory.values, nuisances=live.nuisances, edge=None, expanded=None,
+        correlation=None if live.correlation is None else jnp.asarray(live.correlation), auxiliary=auxiliary,
+        theory=theory.function, derive=theory.derive, names=(*priors, *live.nuisances), parts=live.parts,
+        choices=theory.choices, units=units, latex=dict(latex or {}),
+    )  # fmt: skip
     if edge is None:
         return model
     return eqx.tree_at(lambda m: m.edge, model, _find_edge(model, *edge), is_leaf=lambda x: x is None)
@@ -97,7 +87,7 @@ def make_model(spec: RunSpec) -> Model:
         the kernels resolve; all at once.
     """
     faults = _parameter_faults(spec)
-    loaded = [_load(faults, name) for name in spec.experiments]
+    loaded = [collect(faults, load_experiment, name, prefix="experiments: ") for name in spec.experiments]
     experiments = [experiment for experiment in loaded if experiment is not None]
     priors, edge = _priors(spec), (spec.sampler.edge, spec.sampler.along)
     correlations = [Correlation(block.nuisances, block.matrix) for block in spec.correlations]
@@ -126,14 +116,6 @@ def _chain(experiment: Experiment, bound: BoundTheory, anywhere: dict[str, Any])
     """Kernels of an experiment; a count that its file leaves to the flux is computed."""
     channel = experiment.channel(experiment.fluxes[0])
     return complete(prepare(experiment, scalar=has_scalars(bound.function, anywhere, channel)))
-
-
-def _load(faults: list[str], name: str) -> Experiment | None:
-    try:
-        return load_experiment(name)
-    except InputError as error:
-        faults += [f"experiments: {fault}" for fault in error.faults]
-        return None
 
 
 def _data_faults(experiments: Sequence[Experiment]) -> list[str]:

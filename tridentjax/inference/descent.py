@@ -108,15 +108,9 @@ class _Descent(eqx.Module):
         x = jnp.where(self.bounded, jnp.arcsin(jnp.sqrt(jnp.clip(start, 0.0, 1.0))), start)
         zero, off = jnp.zeros_like(x), jnp.asarray(False)
         return _State(
-            at=_Place(x, jnp.asarray(jnp.inf), zero, zero),
-            direction=zero,
-            length=jnp.ones(()),
-            memory=_LBFGS.init(x),
-            steepest=~off,
-            snap=off,
-            passes=jnp.asarray(0),
-            done=off,
-        )
+            at=_Place(x, jnp.asarray(jnp.inf), zero, zero), direction=zero, length=jnp.ones(()),
+            memory=_LBFGS.init(x), steepest=~off, snap=off, passes=jnp.asarray(0), done=off,
+        )  # fmt: skip
 
     def next_state(self, s: _State, free: Bool[Array, " coordinate"]) -> _State:
         x = jnp.where(s.snap, self.corner(s.at.x, s.at.in_u, free), s.at.x + s.length * s.direction)
@@ -146,15 +140,9 @@ class _Descent(eqx.Module):
         finished = self.finished(new.value, self.u(new.x), new.in_u)
         snap = finished & ~s.snap & (self.corner(new.x, new.in_u, free) != new.x).any()
         return _State(
-            at=new,
-            direction=direction,
-            length=jnp.ones(()),
-            memory=memory,
-            steepest=~descends | first,
-            snap=snap,
-            passes=s.passes + 1,
-            done=s.snap | (finished & ~snap),
-        )
+            at=new, direction=direction, length=jnp.ones(()), memory=memory, steepest=~descends | first, snap=snap,
+            passes=s.passes + 1, done=s.snap | (finished & ~snap),
+        )  # fmt: skip
 
     def u(self, x: Float[Array, " coordinate"]) -> Float[Array, " coordinate"]:
         return jnp.where(self.bounded, jnp.sin(x) ** 2, x)  # (1)

@@ -254,21 +254,10 @@ def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start the
 def _nothing(problem: Problem, sense: str, starts: int) -> Extremum:
     nan, region = float("nan"), problem.region
     return Extremum(
-        output=problem.output,
-        sense=sense,
-        value=nan,
-        parameters=dict.fromkeys(region.deviance.theory, nan),
-        delta_chi2=nan,
-        threshold=float(region.threshold),
-        constrained=False,
-        at_bound={},
-        kkt=nan,
-        converged=False,
-        starts=starts,
-        agreeing=0,
-        failed=starts,
-        nuisances=_word(region),
-    )
+        output=problem.output, sense=sense, value=nan, parameters=dict.fromkeys(region.deviance.theory, nan),
+        delta_chi2=nan, threshold=float(region.threshold), constrained=False, at_bound={}, kkt=nan, converged=False,
+        starts=starts, agreeing=0, failed=starts, nuisances=_word(region),
+    )  # fmt: skip
 
 
 def _word(region: Allowed) -> str:

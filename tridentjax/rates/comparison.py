@@ -94,23 +94,12 @@ def compare(chain: Chain, theory: TheoryFunction, parameters: Parameters) -> Com
     else:
         measured, low, high = m.as_ratio()
         counted, pull, p = _pull(m, predicted, error)
+    limit, level = (m.value, m.confidence_level) if m.is_limit else (None, None)
     return Comparison(
-        name=experiment.name,
-        title=experiment.title,
-        kind=m.kind,
-        observable=m.observable,
-        data_set=experiment.data_set,
-        measured=measured,
-        low=low,
-        high=high,
-        limit=m.value if m.is_limit else None,
-        confidence_level=m.confidence_level if m.is_limit else None,
-        predicted=predicted,
-        theory_error=error,
-        theory_error_counted=counted,
-        pull=pull,
-        p_value=p,
-    )
+        name=experiment.name, title=experiment.title, kind=m.kind, observable=m.observable,
+        data_set=experiment.data_set, measured=measured, low=low, high=high, limit=limit, confidence_level=level,
+        predicted=predicted, theory_error=error, theory_error_counted=counted, pull=pull, p_value=p,
+    )  # fmt: skip
 
 
 def _pull(m: Measurement, predicted: float, error: float | None) -> tuple[str, float, float]:

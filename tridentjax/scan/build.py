@@ -111,20 +111,10 @@ def make_plan(
     best = _reference(model, record, scan) if stored is None else float(stored["log_likelihood"])
     threshold = float(chi2.ppf(scan.confidence_level, scan.parameters_of_interest))
     return Plan(
-        folder=str(folder.resolve()),
-        identity=identity,
-        theory=spec.theory,
-        names=names,
-        priors=model.priors,
-        source=source,
-        total=total,
-        spec=scan,
-        record=record,
-        best=best,
-        threshold=threshold,
-        about=about,
+        folder=str(folder.resolve()), identity=identity, theory=spec.theory, names=names, priors=model.priors,
+        source=source, total=total, spec=scan, record=record, best=best, threshold=threshold, about=about,
         suffix=part_suffix(),
-    )
+    )  # fmt: skip
 
 
 def _place(scan: ScanSpec) -> str:

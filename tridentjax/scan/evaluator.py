@@ -70,13 +70,7 @@ def record_outputs(record: Folded | Model, derived: bool = False) -> OutputFunct
     return nominal_outputs(record, derived) if isinstance(record, Folded) else profiled_outputs(record, derived)
 
 
-def _named(
-    record: Folded | Model,
-    point: dict[str, Float[Array, ""]],
-    ratios: Float[Array, " experiment"],
-    log_likelihood: Float[Array, ""],
-    derived: bool,
-) -> Outputs:
+def _named(record: Folded | Model, point: Outputs, ratios: Array, log_likelihood: Array, derived: bool) -> Outputs:
     found = {f"rate_ratio_{name}": ratios[i] for i, name in enumerate(record.experiments)}
     found["log_likelihood"] = log_likelihood
     if derived:

@@ -151,16 +151,10 @@ def calibrate(
         batches.append([x[: count - first] for x in (ranks, truths, drawn.ess, drawn.divergences)])
     ranks, truths, ess, divergences = (np.concatenate(x) for x in zip(*batches, strict=True))
     return Calibration(
-        names=(*fitted.names, LOG_LIKELIHOOD),
-        draws=settings.draws,
-        ranks=ranks,
-        truth=truths,
-        data=np.asarray(truth.data),
-        ess=ess,
-        divergences=divergences,
-        transitions=transitions,
+        names=(*fitted.names, LOG_LIKELIHOOD), draws=settings.draws, ranks=ranks, truth=truths,
+        data=np.asarray(truth.data), ess=ess, divergences=divergences, transitions=transitions,
         seconds=time.monotonic() - started,
-    )
+    )  # fmt: skip
 
 
 class _Drawn(NamedTuple):

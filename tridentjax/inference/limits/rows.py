@@ -54,17 +54,11 @@ def make_rows(region: Region) -> list[Row]:
         certified = "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
         status, side = "toys" if key == "cls_toys" else certified, "above" if boundary.above else "below"
         places = ("x", "y", "x_allowed", "y_allowed", "x_excluded", "y_excluded")
+        own = dict(zip(places, map(float, numbers), strict=True))
         rows.append(
-            Row(
-                statistic=key,
-                experiments=names,
-                line=number,
-                excluded=side,
-                status=status,
-                rate_ratios=tuple(map(float, R)),
-                **dict(zip(places, map(float, numbers), strict=True)),
-            )
-        )
+            Row(statistic=key, experiments=names, line=number, excluded=side, status=status,
+                rate_ratios=tuple(map(float, R)), **own)
+        )  # fmt: skip
     return rows
 
 
