@@ -50,7 +50,7 @@ def work_tridentjax():
 
 def work_vegas():
     """The sampled energies in every regime; `count` nucleons as in tridentjax."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     import oracle_vegas as oracle
 
     import tridentjax as tj
