@@ -58,8 +58,8 @@ def _operations(function, rows):
 
 def _chains():
     """NUTS with 1024 vectorised chains on CCFR, nuisances nominal."""
-    from tridentjax.inference.build import make_model
-    from tridentjax.inference.posterior import sample_posterior
+    from tridentjax.inference.build import make_model, settings_of
+    from tridentjax.inference.posterior import Sampling, sample_posterior
     from tridentjax.runs.config import load_config
 
     chains = CHAINS if jax.default_backend() != "cpu" else 64
@@ -73,7 +73,7 @@ def _chains():
     spec = load_config("zprime_ccfr", ("nuisances=false", *settings))
     model = make_model(spec)
     started = time.perf_counter()
-    posterior = sample_posterior(model, spec.sampler)
+    posterior = sample_posterior(model, settings_of(Sampling, spec.sampler))
     seconds = time.perf_counter() - started
     draws = posterior.z.shape[0] * posterior.z.shape[1]
     acceptance = float(np.mean(posterior.statistics["acceptance_rate"]))

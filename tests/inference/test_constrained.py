@@ -11,7 +11,7 @@ from tridentjax.inference.constrained import Problem
 
 def test_gradients_of_constraint_and_outputs():
     r = region()
-    wanted = (lambda v: r.deviance(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
+    wanted = (lambda v: r.F(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
     functions = [jax.jit(function) for function in wanted]
     for u in (jnp.asarray([0.31, 0.62]), jnp.asarray([0.0, 1.0]), jnp.asarray([0.77, 0.0])):
         for function in functions:
@@ -31,7 +31,7 @@ def test_numbers_that_the_solver_gets(nuisances, output):
     problem = Problem(region(nuisances), output, 1.0)
     u = np.asarray([0.31, 0.62])
     found = problem.at(u)
-    F = float(region(nuisances).deviance(jnp.asarray(u)))
+    F = float(region(nuisances).F(jnp.asarray(u)))
     assert found.h == pytest.approx(np.log1p((F - float(region(nuisances).lowest)) / C) - np.log(2.0), rel=1e-12)
     sides = [[problem.at(u + s * 1e-5 * np.eye(2)[i]) for s in (1, -1)] for i in range(2)]
     np.testing.assert_allclose(found.h_slope, [(a.h - b.h) / 2e-5 for a, b in sides], rtol=1e-6)

@@ -120,7 +120,7 @@ def test_refusals():
 
 
 def test_output_names():
-    assert output_names(region().joint.model) == ("mass", "g", "rate_ratio_ccfr", "log_likelihood", "shape")
+    assert output_names(region().deviance.model) == ("mass", "g", "rate_ratio_ccfr", "log_likelihood", "shape")
 
 
 def test_normal_prior_has_no_bound():

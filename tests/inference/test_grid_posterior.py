@@ -11,8 +11,7 @@ from numpyro.diagnostics import effective_sample_size
 from scipy import stats
 
 from tridentjax.inference.grid_posterior import grid_posterior
-from tridentjax.inference.posterior import sample_posterior
-from tridentjax.runs.config import load_config
+from tridentjax.inference.posterior import Sampling, sample_posterior
 
 
 @functools.cache
@@ -52,7 +51,7 @@ def test_grid_refuses_other_parameters():
 @pytest.mark.parametrize("nuisances", ["none", "all"])
 def test_chain_marginals_against_the_grid(nuisances):
     """Share of draws below each grid quantile, within four Monte Carlo standard errors."""
-    settings = load_config("zprime_ccfr", ("sampler.seed=5", "sampler.draws=4000", "sampler.max_draws=4000")).sampler
+    settings = Sampling(seed=5, draws=4000, max_draws=4000)
     run = sample_posterior(model(nuisances), settings)
     assert run.converged and run.divergences == 0
     for axis, name in enumerate(("mass", "g")):

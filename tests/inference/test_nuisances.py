@@ -12,13 +12,12 @@ from fixtures_statistics import statistical_model
 
 from tridentjax import InputError
 from tridentjax.experiment.load import load_experiment
-from tridentjax.inference.build import make_model
-from tridentjax.inference.nuisances import _correlation, _live_nuisances, nucleus_groups
+from tridentjax.inference.build import _changes, make_model
+from tridentjax.inference.nuisances import Correlation, correlation_factor, live_nuisances, nucleus_groups
 from tridentjax.nucleus.nuclei import load_nucleus
 from tridentjax.runs.config import load_config
 from tridentjax.schema.run import CorrelationSpec
 
-JOINT = "experiments=[ccfr, charm2, nutev_1998]"
 MATRIX = np.asarray([[1.0, 0.35, -0.2], [0.35, 1.0, 0.6], [-0.2, 0.6, 1.0]])
 
 
@@ -36,7 +35,8 @@ def with_nuclei(experiment, name, *nuclei):
 
 def live(*overrides, names=("ccfr", "charm2", "nutev_1998")):
     spec = load_config("zprime_ccfr", (f"experiments=[{', '.join(names)}]", *overrides))
-    return _live_nuisances(spec, experiments(*names))
+    found = live_nuisances(experiments(*names), _changes(spec))
+    return found.nuisances, found.parts, found.faults
 
 
 # --- groups --------------------------------------------------------------------------------------------------
@@ -90,9 +90,8 @@ def test_shared_nuisances_of_different_widths_are_refused():
     wide, other = experiments("ccfr", "nutev")
     changed = wide.nuisances | {"coherent_normalisation": dataclasses.replace(
         wide.nuisances["coherent_normalisation"], width=0.11)}  # fmt: skip
-    spec = load_config("zprime_ccfr", ("experiments=[ccfr, nutev]",))
-    _, _, faults = _live_nuisances(spec, [dataclasses.replace(wide, nuisances=changed), other])
-    assert faults == [
+    found = live_nuisances([dataclasses.replace(wide, nuisances=changed), other])
+    assert found.faults == [
         "experiments give nuisance coherent_normalisation different widths (0.11 and 0.06); "
         "set nuisances.coherent_normalisation in the config"
     ]
@@ -103,13 +102,12 @@ def test_shared_nuisances_of_different_widths_are_refused():
 
 def block(names=("flux_tilt_ccfr", "coherent_normalisation", "flux_stretch_charm2"), matrix=MATRIX):
     rows = [[float(x) for x in row] for row in np.asarray(matrix)]
-    return CorrelationSpec(nuisances=list(names), matrix=rows)
+    return Correlation(names, rows)
 
 
 def correlation(*blocks):
-    spec = load_config("zprime_ccfr", (JOINT,)).model_copy(update={"correlations": list(blocks)})
     nuisances = live()[0]
-    return list(nuisances), *_correlation(spec, nuisances)
+    return list(nuisances), *correlation_factor(blocks, nuisances)
 
 
 def test_cholesky_factor_gives_the_matrix():
@@ -129,8 +127,7 @@ def test_correlated_values_of_a_model():
     """Sample covariance of the nuisances, in units of their widths, is the declared matrix."""
     plain = statistical_model()
     names = ("incoherent_normalisation", "flux_tilt_ccfr", "flux_stretch_ccfr")
-    spec = load_config("zprime_ccfr").model_copy(update={"correlations": [block(names)]})
-    factor, _ = _correlation(spec, plain.nuisances)
+    factor, _ = correlation_factor([block(names)], plain.nuisances)
     model = dataclasses.replace(plain, correlation=jnp.asarray(factor))
     z = jnp.asarray(np.random.default_rng(11).normal(size=(4000, len(plain.nuisances))))
     values = jax.vmap(lambda row: model.nuisance_values(row))(z)  # noqa: PLW0108 - a bound method has no hash
@@ -156,7 +153,7 @@ def test_correlated_values_of_a_model():
 )
 def test_matrices_that_are_refused(names, matrix, message):
     with pytest.raises(ValueError, match=message):
-        block(names, matrix)
+        CorrelationSpec(nuisances=list(names), matrix=matrix)
 
 
 def test_nuisances_that_cannot_be_correlated():

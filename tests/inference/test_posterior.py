@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ccfr_model import model, short_run, spec
+from ccfr_model import model, sampling, short_run
 from scipy import stats
 
 from tridentjax import InputError
@@ -23,7 +23,7 @@ from tridentjax.inference.posterior import _load_checkpoint, _save_checkpoint, s
 
 @pytest.mark.slow
 def test_same_seed_same_draws():
-    again = sample_posterior(model(), spec().sampler)
+    again = sample_posterior(model(), sampling())
     np.testing.assert_array_equal(again.z, short_run().z)
     np.testing.assert_array_equal(again.parameters["g"], short_run().parameters["g"])
     assert not np.array_equal(again.z[0], again.z[1])
@@ -53,9 +53,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, nuisances, block
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample_posterior(model(nuisances), spec(nuisances).sampler, checkpoint=checkpoint, identity="a", report=stop)
+        sample_posterior(model(nuisances), sampling(nuisances), checkpoint=checkpoint, identity="a", report=stop)
     assert seen[-1].warmup == (blocks < 3) and "warm-up" in str(seen[0])
-    settings = spec(nuisances).sampler
+    settings = sampling(nuisances)
     resumed = sample_posterior(model(nuisances), settings, checkpoint=checkpoint, resume=True, identity="a")
     whole = short_run(nuisances)
     np.testing.assert_array_equal(resumed.z, whole.z)

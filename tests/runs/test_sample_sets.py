@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 
 from tridentjax import cli
 from tridentjax.cli import options as cli_support
-from tridentjax.inference.posterior import Posterior, merge_posteriors
+from tridentjax.inference.posterior import Posterior, Sampling, merge_posteriors
 from tridentjax.runs.config import load_config
 from tridentjax.runs.sample_sets import sample_sets, set_seed
-from tridentjax.schema.run import SamplerSpec
 
 SETTINGS = (
     "nuisances=false", "sampler.sets=2", "sampler.chains=2", "sampler.warmup=200", "sampler.draws=300",
@@ -31,7 +30,7 @@ def posterior(chains, draws, shift, seed):
 
 
 def test_chains_are_joined_and_judged_together():
-    settings = SamplerSpec(ess=400)
+    settings = Sampling(ess=400)
     one, other, far = (posterior(*x) for x in ((4, 600, 0.0, 1), (3, 500, 0.0, 2), (2, 500, 4.0, 3)))
     merged = merge_posteriors([one, other], settings)
     assert merged.z.shape == (7, 500, 2) and merged.converged

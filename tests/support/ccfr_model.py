@@ -2,8 +2,8 @@
 
 import functools
 
-from tridentjax.inference.build import make_model
-from tridentjax.inference.posterior import sample_posterior
+from tridentjax.inference.build import make_model, settings_of
+from tridentjax.inference.posterior import Sampling, sample_posterior
 from tridentjax.runs.config import load_config
 
 SMALL = (
@@ -30,6 +30,10 @@ def model(nuisances="none"):
     return make_model(spec(nuisances))
 
 
+def sampling(nuisances="none"):
+    return settings_of(Sampling, spec(nuisances).sampler)
+
+
 @functools.cache
 def short_run(nuisances="none"):
-    return sample_posterior(model(nuisances), spec(nuisances).sampler)
+    return sample_posterior(model(nuisances), sampling(nuisances))

@@ -54,14 +54,15 @@ def analytic_model(*experiments: str, nuisances: int = 2) -> Model:
     normal = {f"z{k}": Nuisance(1.0, False, "unit width") for k in range(nuisances)}
     measured = {chain.experiment.name: chain.experiment.measurement for chain in chains}
     backgrounds = {
-        f"background_{name}": Nuisance(m.background_uncertainty, False, "")
+        f"background_{name}": Nuisance(m.background_uncertainty, False, "", part="background", centre=m.background)
         for name, m in measured.items()
         if m.observable == "counts"
     }
     theory, derive = (lambda p, channel, K2: None), (lambda p: {})
+    parts = tuple({"background": f"background_{name}"} for name in measured)
     return Analytic(
         chains, {"g": Prior(1e-3, 4.0, "loguniform")}, {}, normal | backgrounds, None, None, None, None, theory,
-        derive, ("g", *normal, *backgrounds), tuple({} for _ in chains), {}, {}, {},
+        derive, ("g", *normal, *backgrounds), parts, {}, {}, {},
     )  # fmt: skip
 
 

@@ -6,12 +6,11 @@ import jax
 import numpy as np
 from fixtures_statistics import OFF, statistical_model
 
-from tridentjax.inference.limits.region import find_region, make_plane
-from tridentjax.schema.contour import ContourSpec
+from tridentjax.inference.limits.region import ContourSettings, find_region, make_plane
 
 
 def settings(**changes):
-    return ContourSpec(**({"x": "mass", "y": "g", "points": 7, "samples": 24, "refinements": 0} | changes))
+    return ContourSettings(**({"x": "mass", "y": "g", "points": 7, "samples": 24, "refinements": 0} | changes))
 
 
 @functools.cache

@@ -70,6 +70,12 @@ def profiled_background(count: Scalar, signal: Scalar, background: Scalar, sd: S
     return jnp.where(jnp.asarray(sd) > 0.0, jnp.maximum(root - half, 0.0), background)
 
 
+def best_background(measurement: Measurement, rate_ratio: Scalar) -> Float[Array, ""]:
+    """Background of a count that fits best at a rate ratio; without an error that of the record, 0 for a ratio."""
+    m = measurement
+    return profiled_background(m.value, m.signal_sm * rate_ratio, m.background, m.background_uncertainty)
+
+
 def log_likelihood(measurement: Measurement, rate_ratio: Scalar, background: Scalar | None = None) -> Float[Array, ""]:
     """Log-likelihood of one measurement at a predicted rate ratio.
 
@@ -86,12 +92,12 @@ def log_likelihood(measurement: Measurement, rate_ratio: Scalar, background: Sca
 
     Raises
     ------
-    ValueError : a count whose signal or Asimov value is to come from the flux; see `event_rates.complete`.
+    ValueError : a count whose signal or Asimov value is to come from the flux; see `exposure.complete`.
     """
     m = measurement
     if m.missing:
         raise ValueError(
-            f"log_likelihood: {' and '.join(m.missing)} missing; complete the chain with event_rates.complete"
+            f"log_likelihood: {' and '.join(m.missing)} missing; complete the chain with exposure.complete"
         )
     if m.distribution == "normal":
         return normal_log_density(m.value, rate_ratio, m.uncertainty_low)
@@ -99,10 +105,9 @@ def log_likelihood(measurement: Measurement, rate_ratio: Scalar, background: Sca
         return split_normal_log_density(m.value, rate_ratio, m.uncertainty_low, m.uncertainty_high)
     if m.distribution == "half_normal":
         return half_normal_log_density(rate_ratio, m.value, m.confidence_level)
-    expected = m.signal_sm * rate_ratio
     if background is None:
-        background = profiled_background(m.value, expected, m.background, m.background_uncertainty)
+        background = best_background(m, rate_ratio)
     uncertain = jnp.asarray(m.background_uncertainty) > 0.0
     width = jnp.where(uncertain, m.background_uncertainty, 1.0)
     constraint = jnp.where(uncertain, normal_log_density(m.background, background, width), 0.0)
-    return poisson_log_probability(m.value, expected + background) + constraint
+    return poisson_log_probability(m.value, m.expected(rate_ratio, background)) + constraint

@@ -111,20 +111,20 @@ def load_experiment(name: str | Path) -> Experiment:
         for key, width in spec.nuisances.items()
     }
     return Experiment(
-        tuple(fluxes),
-        target.nuclei,
-        target.number_fractions,
-        read_measurement(spec.measurement),
-        nuisances,
-        cuts,
-        exposure,
-        spec.channel.lepton_minus,
-        spec.channel.lepton_plus,
-        spec.nucleon_form_factor,
-        spec.name,
-        spec.title,
-        spec.reference,
-        spec.data_set or spec.name,
+        fluxes=tuple(fluxes),
+        nuclei=target.nuclei,
+        number_fractions=target.number_fractions,
+        measurement=read_measurement(spec.measurement),
+        nuisances=nuisances,
+        cuts=cuts,
+        exposure=exposure,
+        lepton_minus=spec.channel.lepton_minus,
+        lepton_plus=spec.channel.lepton_plus,
+        nucleon_form_factor=spec.nucleon_form_factor,
+        name=spec.name,
+        title=spec.title,
+        reference=spec.reference,
+        data_set=spec.data_set or spec.name,
     )
 
 

@@ -1,7 +1,8 @@
-"""From a config to a model: experiments, priors, nuisances and the sampler's coordinates, all checked."""
+"""Models of records or of a config: experiments, priors, nuisances and the sampler's coordinates, all checked."""
 
 import math
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -11,69 +12,106 @@ from jaxtyping import Array, Float
 
 from tridentjax.experiment.belle2 import Belle2Assumptions
 from tridentjax.experiment.load import Experiment, load_experiment
+from tridentjax.experiment.measurement import Nuisance
 from tridentjax.faults import InputError, collect
 from tridentjax.inference.coordinates import Edge, Prior, locate_edge
 from tridentjax.inference.model import Model
-from tridentjax.inference.nuisances import _correlation, _live_nuisances
+from tridentjax.inference.nuisances import Changes, Correlation, live_nuisances
 from tridentjax.quadrature import chebyshev_nodes
 from tridentjax.rates.exposure import prepare_for
 from tridentjax.rates.response import Response
 from tridentjax.schema.run import PriorSpec, RunSpec
-from tridentjax.theory.binding import Range, bind_theory, theory_faults
+from tridentjax.theory.binding import BoundTheory, Range, bind_theory, theory_faults
 from tridentjax.theory.catalogue import find_theory
 
 _EDGE_NODES = 24
+Settings = TypeVar("Settings")
+
+
+def build_model(
+    *,
+    experiments: Sequence[Experiment],
+    theory: BoundTheory,
+    priors: dict[str, Prior],
+    nuisances: Changes = None,
+    correlations: Sequence[Correlation] = (),
+    auxiliary: Belle2Assumptions | None = None,
+    edge: tuple[str, str] | None = None,
+    latex: Mapping[str, str] | None = None,
+) -> Model:
+    """A model of records: experiments with kernels, theory, priors and nuisances.
+
+    Parameters
+    ----------
+    experiments : from `load_experiment`; counts that their files leave to the flux are computed.
+    theory : from `bind_theory`, with the values of its fixed parameters.
+    priors : of the sampled parameters, in the units of the theory.
+    nuisances, correlations : see `live_nuisances`; those of the experiments, independent, unless given.
+    auxiliary : an e+e- term of the likelihood.
+    edge : parameter with a wall of the likelihood, and the parameter along which to locate it.
+    latex : symbols of parameters for figures.
+
+    Raises
+    ------
+    InputError : nothing sampled, experiments that share data, faults of nuisances and edge; all at once.
+    """
+    live = live_nuisances(experiments, nuisances, correlations, {*theory.values, *priors})
+    if faults := _data_faults(experiments) + live.faults + _prior_faults(priors, edge):
+        raise InputError(faults)
+    anywhere = {name: jnp.ones(()) for name in priors} | theory.values
+    known = {**theory.theory.parameters, "sin2_theta_w": "1", "one_loop": "1"}
+    units = {name: known[name] for name in anywhere}
+    units |= {name: "events" if nuisance.is_background else "1" for name, nuisance in live.nuisances.items()}
+    units |= {name: item.unit for name, item in theory.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
+    model = Model(
+        chains=tuple(prepare_for(experiment, theory.function, anywhere) for experiment in experiments), priors=priors,
+        fixed=theory.values, nuisances=live.nuisances, edge=None, expanded=None,
+        correlation=None if live.correlation is None else jnp.asarray(live.correlation), auxiliary=auxiliary,
+        theory=theory.function, derive=theory.derive, names=(*priors, *live.nuisances), parts=live.parts,
+        choices=theory.choices, units=units, latex=dict(latex or {}),
+    )  # fmt: skip
+    if edge is None:
+        return model
+    return eqx.tree_at(lambda m: m.edge, model, _find_edge(model, *edge), is_leaf=lambda x: x is None)
 
 
 def make_model(spec: RunSpec) -> Model:
-    """Build the model of a config: experiments with kernels, theory, priors and nuisances.
+    """The model of a config.
 
     Raises
     ------
     InputError : unknown theory, parameter or experiment, experiments that share data, a mass below what
         the kernels resolve; all at once.
     """
-    experiments, faults = _experiments(spec)
-    priors = _priors(spec)
-    nuisances, parts, nuisance_faults = _live_nuisances(spec, experiments)
-    nuisances = {name: nuisance for name, nuisance in nuisances.items() if name not in spec.params}
-    correlation, correlation_faults = _correlation(spec, nuisances)
-    faults = _parameter_faults(spec) + faults + nuisance_faults + correlation_faults + _sampler_faults(spec, priors)
-    faults += _auxiliary_faults(spec)
+    faults = _parameter_faults(spec)
+    loaded = [collect(faults, load_experiment, name, prefix="experiments: ") for name in spec.experiments]
+    experiments = [experiment for experiment in loaded if experiment is not None]
+    priors, edge = _priors(spec), (spec.sampler.edge, spec.sampler.along)
+    correlations = [Correlation(block.nuisances, block.matrix) for block in spec.correlations]
+    live = live_nuisances(experiments, _changes(spec), correlations, spec.params)
+    faults += _data_faults(experiments) + live.faults + _prior_faults(priors, edge) + _auxiliary_faults(spec)
     if faults:
         raise InputError(faults)
-    bound = bind_theory(spec.theory, _given(spec), "params")
-    units = {name: parameter.unit for name, parameter in spec.params.items() if name not in bound.choices}
-    units |= {name: "events" if name.startswith("background") else "1" for name in nuisances}
-    units |= {name: item.unit for name, item in bound.theory.derived.items()} | {"delta_g_V": "1", "delta_g_A": "1"}
-    anywhere = {name: jnp.ones(()) for name in priors} | bound.values
-    model = Model(
-        tuple(prepare_for(experiment, bound.function, anywhere) for experiment in experiments),
-        priors,
-        bound.values,
-        nuisances,
-        None,
-        None,
-        None if correlation is None else jnp.asarray(correlation),
-        _auxiliary(spec),
-        bound.function,
-        bound.derive,
-        (*priors, *nuisances),
-        parts,
-        bound.choices,
-        units,
-        {name: parameter.latex or name for name, parameter in spec.params.items()},
+    return build_model(
+        experiments=experiments,
+        theory=bind_theory(spec.theory, _given(spec), "params"),
+        priors=priors,
+        nuisances=_changes(spec),
+        correlations=correlations,
+        auxiliary=_auxiliary(spec),
+        edge=None if edge == (None, None) else edge,  # type: ignore[arg-type]
+        latex={name: parameter.latex or name for name, parameter in spec.params.items()},
     )
-    if spec.sampler.edge is None or spec.sampler.along is None:
-        return model
-    edge = _find_edge(model, spec.sampler.edge, spec.sampler.along)
-    return eqx.tree_at(lambda m: m.edge, model, edge, is_leaf=lambda x: x is None)
 
 
-def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
+def settings_of(record: Callable[..., Settings], block: Any) -> Settings:
+    """A record of settings (`Sampling`, `ContourSettings`, ...) from the block of a config that has its fields."""
+    return record(**{name: getattr(block, name) for name in record._fields})  # type: ignore[attr-defined]
+
+
+def _data_faults(experiments: Sequence[Experiment]) -> list[str]:
+    """Experiments that hold the same data."""
     faults: list[str] = []
-    found = [collect(faults, load_experiment, name, prefix="experiments: ") for name in spec.experiments]
-    experiments = [experiment for experiment in found if experiment is not None]
     by_data: dict[str, list[str]] = {}
     for experiment in experiments:
         by_data.setdefault(experiment.data_set, []).append(experiment.name)
@@ -84,7 +122,17 @@ def _experiments(spec: RunSpec) -> tuple[list[Experiment], list[str]]:
                 "would count twice; keep one"
             )
         faults += [f"experiments: {name} is named twice" for name in sorted(set(names)) if names.count(name) > 1]
-    return experiments, faults
+    return faults
+
+
+def _changes(spec: RunSpec) -> Changes:
+    """Nuisances of the config as records."""
+    if not spec.nuisances:
+        return False if spec.nuisances is False else None
+    return {
+        key: Nuisance(change.width, change.log_sd is not None, change.status, change.shared or "") if change else None
+        for key, change in spec.nuisances.items()
+    }
 
 
 def _given(spec: RunSpec) -> dict[str, Any]:
@@ -123,13 +171,13 @@ def _priors(spec: RunSpec) -> dict[str, Prior]:
     return priors
 
 
-def _sampler_faults(spec: RunSpec, priors: dict[str, Prior]) -> list[str]:
-    faults = []
-    for key in ("edge", "along"):
-        name = getattr(spec.sampler, key)
-        if name is not None and (name not in priors or priors[name].kind == "normal"):
-            faults.append(f"sampler.{key} = {name!r}; allowed: a parameter with a uniform or loguniform prior")
-    if (spec.sampler.edge is None) != (spec.sampler.along is None):
+def _prior_faults(priors: dict[str, Prior], edge: tuple[str | None, str | None] | None) -> list[str]:
+    faults = [
+        f"sampler.{key} = {name!r}; allowed: a parameter with a uniform or loguniform prior"
+        for key, name in zip(("edge", "along"), edge or (), strict=False)
+        if name is not None and (name not in priors or priors[name].kind == "normal")
+    ]
+    if edge is not None and (edge[0] is None) != (edge[1] is None):
         faults.append("sampler: give both edge and along, or neither")
     if not priors:
         faults.append("params: nothing is sampled; give at least one parameter a prior")

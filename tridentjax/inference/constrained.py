@@ -43,7 +43,7 @@ class Allowed(eqx.Module):
     `log_likelihood` is at the nuisances of the constraint.
     """
 
-    joint: Deviance
+    deviance: Deviance
     search: Model
     responses: tuple[Response, ...]
     lowest: Float[Array, ""]
@@ -53,19 +53,19 @@ class Allowed(eqx.Module):
     @property
     def bounded(self) -> Bool[np.ndarray, " theory"]:
         """Which parameters of the theory have a range."""
-        return np.asarray(self.joint.bounded[: len(self.joint.theory)])
+        return np.asarray(self.deviance.bounded[: len(self.deviance.theory)])
 
-    def deviance(self, u: Float[Array, " theory"]) -> Float[Array, ""]:
+    def F(self, u: Float[Array, " theory"]) -> Float[Array, ""]:
         """F at the best nuisances, or at nominal ones."""
         if self.profiled:
-            return at_point(self.joint, self.search, u)[0]
-        point, model = self.joint.point(u), self.joint.model
-        own = deviances(model, self.joint.data, model.rate_ratios(point, self.responses)).sum()
+            return at_point(self.deviance, self.search, u)[0]
+        point, model = self.deviance.point(u), self.deviance.model
+        own = deviances(model, self.deviance.data, model.rate_ratios(point, self.responses)).sum()
         return own - 2.0 * model.auxiliary_log_likelihood(point)
 
     def output(self, name: str, u: Float[Array, " theory"]) -> Float[Array, ""]:
         """A parameter, `rate_ratio_NAME`, or a derived quantity of the theory."""
-        point, model = self.joint.point(u), self.joint.model
+        point, model = self.deviance.point(u), self.deviance.model
         if name in point:
             return point[name]
         if name.startswith("rate_ratio_"):
@@ -234,7 +234,7 @@ def _apart(u: Float[np.ndarray, " theory"], other: Float[np.ndarray, " theory"])
 def _deviance(region: Allowed, u: Float[np.ndarray, " theory"]) -> tuple[float, Float[np.ndarray, " theory"]]:
     """F and dF/du."""
     if region.profiled:
-        found, slope = profiled_at(region.joint, region.search, jnp.asarray(u))
+        found, slope = profiled_at(region.deviance, region.search, jnp.asarray(u))
         return float(found.deviance), np.asarray(slope)
     F, slope = _nominal(region, jnp.asarray(u))
     return float(F), np.asarray(slope)
@@ -242,7 +242,7 @@ def _deviance(region: Allowed, u: Float[np.ndarray, " theory"]) -> tuple[float, 
 
 @eqx.filter_jit
 def _nominal(region: Allowed, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], Float[Array, " theory"]]:
-    return jax.value_and_grad(region.deviance)(u)
+    return jax.value_and_grad(region.F)(u)
 
 
 @eqx.filter_jit

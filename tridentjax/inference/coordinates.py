@@ -16,13 +16,13 @@ at nominal nuisances; they only define the map, whose Jacobian is exact, so the 
 """
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from tridentjax._types import Scalar
 from tridentjax.quadrature import chebyshev_basis
+from tridentjax.roots import bisect
 
 
 class Prior(eqx.Module):
@@ -93,12 +93,7 @@ def locate_edge(log_likelihood: object, prior: Prior, rise: float, steps: int = 
     low, high = prior.flat_range()
     start = log_likelihood(low)  # type: ignore[operator]
 
-    def halve(
-        _: object, bracket: tuple[Float[Array, ""], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        lower, upper = bracket
-        middle = (lower + upper) / 2.0
-        excluded = 2.0 * (start - log_likelihood(middle)) > rise  # type: ignore[operator]
-        return jnp.where(excluded, lower, middle), jnp.where(excluded, middle, upper)
+    def allowed(t: Float[Array, ""]) -> Bool[Array, ""]:
+        return ~(2.0 * (start - log_likelihood(t)) > rise)  # type: ignore[operator]
 
-    return jax.lax.fori_loop(0, steps, halve, (low, high))[1]
+    return bisect(allowed, low, high, steps)[1]

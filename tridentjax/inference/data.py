@@ -5,12 +5,14 @@ import dataclasses
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
-from tridentjax.experiment.likelihood import log_likelihood, profiled_background
+from tridentjax.experiment.likelihood import best_background, log_likelihood
+from tridentjax.experiment.measurement import Measurement, Numbers
 from tridentjax.inference.model import Model
 from tridentjax.theory.theories import sm
+
+_SMALLEST_MEAN = 1e-9  # of a count: a normal background may be negative, and rounding too
 
 Point = dict[str, Float[Array, ""]]
 
@@ -35,12 +37,18 @@ def observed(model: Model) -> Data:
 
 def deviances(model: Model, data: Data, ratios: Float[Array, " experiment"]) -> Float[Array, " experiment"]:
     """-2 ln L_e of every experiment at predicted ratios, best background included."""
-    terms = []
-    for i, chain in enumerate(model.chains):
-        m = chain.experiment.measurement
-        m = eqx.tree_at(lambda x: (x.value, x.background), m, (data.value[i], data.background[i]))
-        terms.append(-2.0 * log_likelihood(m, ratios[i]))
-    return jnp.stack(terms)
+    measured = measurements(model, data)
+    return jnp.stack([-2.0 * log_likelihood(m, ratios[i]) for i, m in enumerate(measured)])
+
+
+def measurements(model: Model, data: Data) -> list[Measurement]:
+    """Measurements of the experiments with other data."""
+    return [
+        eqx.tree_at(
+            lambda m: (m.value, m.background), chain.experiment.measurement, (data.value[i], data.background[i])
+        )
+        for i, chain in enumerate(model.chains)
+    ]
 
 
 def standard_model(model: Model) -> Model:
@@ -51,18 +59,15 @@ def standard_model(model: Model) -> Model:
 def asimov(model: Model, point: Point, z: Float[Array, " nuisance"], data: Data) -> Data:
     """Data without fluctuations of a hypothesis whose nuisances (and backgrounds) fit `data` best."""
     ratios = model.ratios_at(point, z)
-    values, backgrounds = zip(*(_expected(model, i, ratios[i], data) for i in range(ratios.size)), strict=True)
+    measured = measurements(model, data)
+    backgrounds = [best_background(m, ratios[i]) for i, m in enumerate(measured)]
+    values = [m.expected(ratios[i], b) for i, (m, b) in enumerate(zip(measured, backgrounds, strict=True))]
     return Data(jnp.stack(values), jnp.stack(backgrounds), z)
 
 
-def _expected(model: Model, i: int, ratio: Float[Array, ""], data: Data) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Expected value and background of one experiment."""
-    m = model.chains[i].experiment.measurement
-    if m.observable != "counts":
-        return ratio, data.background[i]
-    signal = m.signal_sm * ratio
-    best = profiled_background(data.value[i], signal, data.background[i], m.background_uncertainty)
-    return signal + best, best
+def positive_background(measurement: Measurement, ratio: Numbers, background: Numbers) -> Float[Array, "..."]:
+    """A background of a truth, cut off where the expected count would be negative."""
+    return jnp.maximum(background, _SMALLEST_MEAN - measurement.signal_sm * ratio)
 
 
 def throw(
@@ -73,26 +78,13 @@ def throw(
     key: Array,
 ) -> Data:
     """One toy: data of every experiment and centres of all constraints, thrown about a truth."""
-    values, estimates = [], []
-    for i, chain in enumerate(model.chains):
-        m = chain.experiment.measurement
-        of_value, of_background = jax.random.split(jax.random.fold_in(key, i))
-        if m.observable == "counts":
-            expected = m.signal_sm * ratios[i] + backgrounds[i]
-            values.append(jax.random.poisson(of_value, expected).astype(float))
-            estimates.append(backgrounds[i] + m.background_uncertainty * jax.random.normal(of_background))
-        else:
-            values.append(ratios[i] + _two_piece(jax.random.uniform(of_value), m.uncertainty_low, m.uncertainty_high))
-            estimates.append(jnp.zeros(()))
+    thrown = [
+        chain.experiment.measurement.throw(ratios[i], backgrounds[i], jax.random.fold_in(key, i))
+        for i, chain in enumerate(model.chains)
+    ]
+    values, estimates = zip(*thrown, strict=True)
     centres = z + jax.random.normal(jax.random.fold_in(key, len(values)), z.shape)
     return Data(jnp.stack(values), jnp.stack(estimates), centres)
-
-
-def _two_piece(u: Float[Array, ""], low: float, high: float) -> Float[Array, ""]:
-    """Measured minus true value at quantile u: the upper error applies when the truth lies above the measurement."""
-    below = high / (low + high)
-    x = jnp.where(u < below, u / (2.0 * below), 0.5 + (u - below) / (2.0 * (1.0 - below)))
-    return jnp.where(u < below, high, low) * ndtri(jnp.clip(x, 1e-300, 1.0 - 1e-16))
 
 
 def with_data(model: Model, data: Float[Array, " experiment"]) -> Model:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-_MEMORY = 10
+_LBFGS = optax.scale_by_lbfgs(memory_size=10)
 _LONGEST = 0.7  # step of any coordinate
 _FIRST = 0.2
 _SHORTEST = 1e-10
@@ -64,13 +64,19 @@ def minimise(
     return Endpoints(*jax.lax.map(lambda pair: one.run(*pair), (starts, free), batch_size=batch_size))
 
 
-class _State(NamedTuple):
-    """A search on its way: where it is, the step it tries next as direction times length, and its memory."""
+class _Place(NamedTuple):
+    """Where a search is in x, and the function there with its gradients in u and in x."""
 
     x: Float[Array, " coordinate"]
     value: Float[Array, ""]
-    in_u: Float[Array, " coordinate"]  # gradients
+    in_u: Float[Array, " coordinate"]
     in_x: Float[Array, " coordinate"]
+
+
+class _State(NamedTuple):
+    """A search on its way: where it is, the step it tries next as direction times length, and its memory."""
+
+    at: _Place
     direction: Float[Array, " coordinate"]
     length: Float[Array, ""]
     memory: Any
@@ -86,13 +92,60 @@ class _Descent(eqx.Module):
     tolerance: float
     evaluations: int
 
+    def run(self, start: Float[Array, " coordinate"], free: Bool[Array, " coordinate"]) -> tuple[Any, ...]:
+        s = jax.lax.while_loop(
+            lambda s: ~s.done & (s.passes < self.evaluations),
+            lambda s: self.next_state(s, free),
+            self.first(start, free),
+        )
+        u, at = self.u(s.at.x), s.at
+        return u, at.value, at.in_u, self.finished(at.value, u, at.in_u) & jnp.isfinite(at.value), s.passes
+
+    def first(self, start: Float[Array, " coordinate"], free: Bool[Array, " coordinate"]) -> _State:
+        """The start, where nothing is known yet: the first pass evaluates it."""
+        # a coordinate that is free must not begin on a bound, where its angle has no slope
+        start = jnp.where(free & self.bounded, jnp.clip(start, 1e-3, 1.0 - 1e-3), start)
+        x = jnp.where(self.bounded, jnp.arcsin(jnp.sqrt(jnp.clip(start, 0.0, 1.0))), start)
+        zero, off = jnp.zeros_like(x), jnp.asarray(False)
+        return _State(
+            at=_Place(x, jnp.asarray(jnp.inf), zero, zero), direction=zero, length=jnp.ones(()),
+            memory=_LBFGS.init(x), steepest=~off, snap=off, passes=jnp.asarray(0), done=off,
+        )  # fmt: skip
+
+    def next_state(self, s: _State, free: Bool[Array, " coordinate"]) -> _State:
+        x = jnp.where(s.snap, self.corner(s.at.x, s.at.in_u, free), s.at.x + s.length * s.direction)
+        new, defined = self.place(x, free)
+        good = defined & _falls(s, new)
+        return jax.tree.map(lambda a, b: jnp.where(good, a, b), self.moved(s, new, free), _again(s))
+
+    def place(self, x: Float[Array, " coordinate"], free: Bool[Array, " coordinate"]) -> tuple[_Place, Bool[Array, ""]]:
+        """The function at x, and whether it is a number there."""
+        value, gradient = jax.value_and_grad(self.function)(self.u(x))
+        defined = jnp.isfinite(value) & jnp.isfinite(gradient).all()
+        in_u = jnp.where(free & defined, gradient, 0.0)
+        in_x = in_u * jnp.where(self.bounded, jnp.sin(2.0 * x), 1.0)
+        return _Place(x, jnp.where(defined, value, jnp.inf), in_u, in_x), defined
+
+    def moved(self, s: _State, new: _Place, free: Bool[Array, " coordinate"]) -> _State:
+        """The search at a new place, with a step ahead from the memory."""
+        first = s.passes == 0
+        # curvature that is not positive would spoil the memory: start it anew
+        bends = first | ((new.in_x - s.at.in_x) @ (new.x - s.at.x) > 0.0)
+        memory = jax.tree.map(lambda old, new: jnp.where(bends, old, new), s.memory, _LBFGS.init(new.x))
+        ahead, memory = _LBFGS.update(new.in_x, memory, new.x)
+        direction = -jnp.asarray(ahead)
+        descends = bends & (new.in_x @ direction < 0.0)
+        direction = jnp.where(descends, direction, _downhill(new.in_x))
+        direction = direction * jnp.minimum(1.0, _LONGEST / jnp.maximum(jnp.abs(direction).max(), 1e-300))
+        finished = self.finished(new.value, self.u(new.x), new.in_u)
+        snap = finished & ~s.snap & (self.corner(new.x, new.in_u, free) != new.x).any()
+        return _State(
+            at=new, direction=direction, length=jnp.ones(()), memory=memory, steepest=~descends | first, snap=snap,
+            passes=s.passes + 1, done=s.snap | (finished & ~snap),
+        )  # fmt: skip
+
     def u(self, x: Float[Array, " coordinate"]) -> Float[Array, " coordinate"]:
         return jnp.where(self.bounded, jnp.sin(x) ** 2, x)  # (1)
-
-    def evaluate(self, u: Float[Array, " coordinate"]) -> tuple[Float[Array, ""], Float[Array, " coordinate"], Any]:
-        value, gradient = jax.value_and_grad(self.function)(u)
-        defined = jnp.isfinite(value) & jnp.isfinite(gradient).all()
-        return jnp.where(defined, value, jnp.inf), jnp.where(defined, gradient, 0.0), defined
 
     def projected(
         self, u: Float[Array, " coordinate"], gradient: Float[Array, " coordinate"]
@@ -106,55 +159,6 @@ class _Descent(eqx.Module):
         left = jnp.abs(self.projected(u, gradient)).max()
         return left <= self.tolerance * jnp.maximum(1.0, 1e-3 * jnp.abs(value))
 
-    def run(self, start: Float[Array, " coordinate"], free: Bool[Array, " coordinate"]) -> tuple[Any, ...]:
-        lbfgs = optax.scale_by_lbfgs(_MEMORY)
-        # a coordinate that is free must not begin on a bound, where its angle has no slope
-        start = jnp.where(free & self.bounded, jnp.clip(start, 1e-3, 1.0 - 1e-3), start)
-        x0 = jnp.where(self.bounded, jnp.arcsin(jnp.sqrt(jnp.clip(start, 0.0, 1.0))), start)
-
-        def downhill(gradient: Float[Array, " coordinate"]) -> Float[Array, " coordinate"]:
-            return -gradient * jnp.minimum(1.0, _FIRST / jnp.maximum(jnp.abs(gradient).max(), 1e-300))
-
-        def next_state(s: _State) -> _State:
-            x = jnp.where(s.snap, self.corner(s.x, s.in_u, free), s.x + s.length * s.direction)
-            u = self.u(x)
-            value, in_u, defined = self.evaluate(u)
-            in_u = jnp.where(free, in_u, 0.0)
-            in_x = in_u * jnp.where(self.bounded, jnp.sin(2.0 * x), 1.0)
-            # the first pass evaluates the start; later ones must make the function fall, rounding aside
-            first = s.passes == 0
-            promised = jnp.where(s.snap, 0.0, _SUFFICIENT * s.length * (s.in_x @ s.direction))
-            rounding = jnp.where(s.snap, 1e-14, 4e-16) * jnp.abs(s.value)
-            good = defined & (first | (value <= s.value + promised + rounding))
-            # curvature that is not positive would spoil the memory: start it anew
-            bends = first | ((in_x - s.in_x) @ (x - s.x) > 0.0)
-            memory = jax.tree.map(lambda old, new: jnp.where(bends, old, new), s.memory, lbfgs.init(x))
-            ahead, memory = lbfgs.update(in_x, memory, x)
-            direction = -jnp.asarray(ahead)
-            descends = bends & (in_x @ direction < 0.0)
-            direction = jnp.where(descends, direction, downhill(in_x))
-            direction = direction * jnp.minimum(1.0, _LONGEST / jnp.maximum(jnp.abs(direction).max(), 1e-300))
-            finished = self.finished(value, u, in_u)
-            snap = finished & ~s.snap & (self.corner(x, in_u, free) != x).any()
-            moved = _State(
-                x, value, in_u, in_x, direction, jnp.ones(()), memory, ~descends | first, snap, s.passes + 1,
-                s.snap | (finished & ~snap),
-            )  # fmt: skip
-            stuck = s.length * jnp.abs(s.direction).max() < _SHORTEST
-            again = _State(
-                s.x, s.value, s.in_u, s.in_x, jnp.where(stuck, downhill(s.in_x), s.direction),
-                jnp.where(stuck, 1.0, _SHRINK * s.length), s.memory, s.steepest | stuck, s.snap, s.passes + 1,
-                first | s.snap | (stuck & s.steepest),
-            )  # fmt: skip
-            return jax.tree.map(lambda a, b: jnp.where(good, a, b), moved, again)
-
-        zero, off = jnp.zeros_like(x0), jnp.asarray(False)
-        infinite = jnp.asarray(jnp.inf)
-        s = _State(x0, infinite, zero, zero, zero, jnp.ones(()), lbfgs.init(x0), ~off, off, jnp.asarray(0), off)
-        s = jax.lax.while_loop(lambda s: ~s.done & (s.passes < self.evaluations), next_state, s)
-        u = self.u(s.x)
-        return u, s.value, s.in_u, self.finished(s.value, u, s.in_u) & jnp.isfinite(s.value), s.passes
-
     def corner(
         self, x: Float[Array, " coordinate"], in_u: Float[Array, " coordinate"], free: Bool[Array, " coordinate"]
     ) -> Float[Array, " coordinate"]:
@@ -162,3 +166,26 @@ class _Descent(eqx.Module):
         u, inside = self.u(x), free & self.bounded
         low, high = inside & (u < _NEAR) & (in_u > 0.0), inside & (u > 1.0 - _NEAR) & (in_u < 0.0)
         return jnp.where(low, 0.0, jnp.where(high, jnp.pi / 2.0, x))
+
+
+def _falls(s: _State, new: _Place) -> Bool[Array, ""]:
+    """Whether the function falls as it should, rounding aside; at the start there is nothing to compare with."""
+    promised = jnp.where(s.snap, 0.0, _SUFFICIENT * s.length * (s.at.in_x @ s.direction))
+    rounding = jnp.where(s.snap, 1e-14, 4e-16) * jnp.abs(s.at.value)
+    return (s.passes == 0) | (new.value <= s.at.value + promised + rounding)
+
+
+def _again(s: _State) -> _State:
+    """The search where it was, with a shorter step, or downhill where the step is too short already."""
+    stuck = s.length * jnp.abs(s.direction).max() < _SHORTEST
+    return s._replace(
+        direction=jnp.where(stuck, _downhill(s.at.in_x), s.direction),
+        length=jnp.where(stuck, 1.0, _SHRINK * s.length),
+        steepest=s.steepest | stuck,
+        passes=s.passes + 1,
+        done=(s.passes == 0) | s.snap | (stuck & s.steepest),
+    )
+
+
+def _downhill(gradient: Float[Array, " coordinate"]) -> Float[Array, " coordinate"]:
+    return -gradient * jnp.minimum(1.0, _FIRST / jnp.maximum(jnp.abs(gradient).max(), 1e-300))

@@ -2,7 +2,7 @@
 
     F(theta, z) = -2 sum_e ln L_e(x_e | R_e(theta, z)) + |z|^2                                      (1)
 
-as a function of x = (u, z): u are the parameters of the theory in units of their prior ranges (`search`), z the
+as a function of x = (u, z): u are the parameters of the theory in units of their prior ranges (`optimise`), z the
 profiled nuisances in units of their widths. Backgrounds take their best values in closed form inside L_e.
 """
 
@@ -70,7 +70,7 @@ def make_deviance(model: Model) -> Deviance:
 
 
 def search_lanes(
-    joint: Deviance, starts: Float[np.ndarray, "start coordinate"], free: Bool[np.ndarray, "start coordinate"]
+    deviance: Deviance, starts: Float[np.ndarray, "start coordinate"], free: Bool[np.ndarray, "start coordinate"]
 ) -> Endpoints:
     """Minimise F from any number of starts, with one compiled program for all calls."""
     count = len(starts)
@@ -78,27 +78,27 @@ def search_lanes(
     starts = np.concatenate([starts, np.repeat(starts[:1], padding, axis=0)])
     free = np.concatenate([free, np.zeros((padding, starts.shape[1]), bool)])
     found = [
-        minimise(joint, jnp.asarray(starts[i : i + _LANES]), joint.bounded, jnp.asarray(free[i : i + _LANES]),
+        minimise(deviance, jnp.asarray(starts[i : i + _LANES]), deviance.bounded, jnp.asarray(free[i : i + _LANES]),
                  evaluations=_EVALUATIONS)
         for i in range(0, len(starts), _LANES)
     ]  # fmt: skip
     return Endpoints(*(jnp.concatenate(rows)[:count] for rows in zip(*found, strict=True)))
 
 
-def evaluate(joint: Deviance, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
+def evaluate(deviance: Deviance, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
     """F at any number of points, with one compiled program for all calls."""
     count = len(x)
     lanes = np.concatenate([x, np.repeat(x[:1], -count % _LANES, axis=0)]).reshape(-1, _LANES, x.shape[1])
-    return np.concatenate([np.asarray(_lanes(joint, jnp.asarray(rows))) for rows in lanes])[:count]
+    return np.concatenate([np.asarray(_lanes(deviance, jnp.asarray(rows))) for rows in lanes])[:count]
 
 
 @eqx.filter_jit
-def _lanes(joint: Deviance, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
-    return jax.lax.map(joint, x)
+def _lanes(deviance: Deviance, x: Float[Array, "point coordinate"]) -> Float[Array, " point"]:
+    return jax.lax.map(deviance, x)
 
 
 @eqx.filter_jit
-def hessian(joint: Deviance, x: Float[Array, " coordinate"]) -> Float[Array, "coordinate coordinate"]:
+def hessian(deviance: Deviance, x: Float[Array, " coordinate"]) -> Float[Array, "coordinate coordinate"]:
     """Second derivatives of F.
 
     Forward over forward, an element at a time: forward over reverse runs faster, but takes twice as long to compile
@@ -109,16 +109,16 @@ def hessian(joint: Deviance, x: Float[Array, " coordinate"]) -> Float[Array, "co
 
     def element(pair: tuple[Int[Array, ""], Int[Array, ""]]) -> Float[Array, ""]:
         row, column = pair
-        return jax.jvp(lambda y: jax.jvp(joint, (y,), (unit[row],))[1], (x,), (unit[column],))[1]
+        return jax.jvp(lambda y: jax.jvp(deviance, (y,), (unit[row],))[1], (x,), (unit[column],))[1]
 
     found = jax.lax.map(element, (rows, columns))
     return jnp.zeros((x.size, x.size)).at[rows, columns].set(found).at[columns, rows].set(found)
 
 
 @eqx.filter_jit
-def jacobian(joint: Deviance, x: Float[Array, " coordinate"]) -> dict[str, Float[Array, " coordinate"]]:
+def jacobian(deviance: Deviance, x: Float[Array, " coordinate"]) -> dict[str, Float[Array, " coordinate"]]:
     """Derivatives of the physical values in x."""
-    return jax.jacfwd(joint.values)(x)
+    return jax.jacfwd(deviance.values)(x)
 
 
 class AtPoint(NamedTuple):
@@ -130,17 +130,19 @@ class AtPoint(NamedTuple):
     derived: dict[str, Float[Array, ""]]
 
 
-def at_point(joint: Deviance, search: Model, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
+def at_point(deviance: Deviance, search: Model, u: Float[Array, " theory"]) -> tuple[Float[Array, ""], AtPoint]:
     """F at the best nuisances, for which the cheaper model `search` looks, and what else is known there."""
-    point, model = joint.point(u), joint.model
-    found = profile(model, joint.data, model.ratios_at, point, search=search.ratios_at)
+    point, model = deviance.point(u), deviance.model
+    found = profile(model, deviance.data, model.ratios_at, point, search=search.ratios_at)
     F = found.deviance - 2.0 * model.auxiliary_log_likelihood(point)
     derived = {name: jnp.asarray(x) for name, x in model.derived(point).items()}
     return F, AtPoint(F, found.z, model.ratios_at(point, found.z), derived)
 
 
 @eqx.filter_jit
-def profiled_at(joint: Deviance, search: Model, u: Float[Array, " theory"]) -> tuple[AtPoint, Float[Array, " theory"]]:
+def profiled_at(
+    deviance: Deviance, search: Model, u: Float[Array, " theory"]
+) -> tuple[AtPoint, Float[Array, " theory"]]:
     """`at_point` and dF/du (envelope theorem); one compiled program for the fit and for extrema."""
-    (_, found), slope = jax.value_and_grad(lambda v: at_point(joint, search, v), has_aux=True)(u)
+    (_, found), slope = jax.value_and_grad(lambda v: at_point(deviance, search, v), has_aux=True)(u)
     return found, slope

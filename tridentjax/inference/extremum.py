@@ -66,11 +66,11 @@ class Extremum(NamedTuple):
 
 def output_names(model: Model) -> tuple[str, ...]:
     """Everything that `find_extremum` can make large or small."""
-    joint = make_deviance(model)
-    middle = joint.point(jnp.asarray(make_starts(joint.bounded[: len(joint.theory)], 1, 1)[0]))
+    deviance = make_deviance(model)
+    middle = deviance.point(jnp.asarray(make_starts(deviance.bounded[: len(deviance.theory)], 1, 1)[0]))
     derived = jax.eval_shape(lambda: {k: jnp.asarray(v, dtype=float) for k, v in model.derived(middle).items()})
     ratios = tuple(f"rate_ratio_{name}" for name in model.experiments)
-    return (*joint.theory, *ratios, "log_likelihood", *derived)
+    return (*deviance.theory, *ratios, "log_likelihood", *derived)
 
 
 def make_allowed(
@@ -101,15 +101,15 @@ def make_allowed(
     """
     if nuisances not in ("profiled", "nominal"):
         raise InputError([f"nuisances = {nuisances!r}; allowed: profiled, nominal"])
-    joint = make_deviance(model)
+    deviance = make_deviance(model)
     if nuisances == "nominal":
         ends, _, _ = fast_ends(make_deviance(search), starts, seed, nuisances=False)
-        lowest = float(np.nanmin(evaluate(joint, ends)))
+        lowest = float(np.nanmin(evaluate(deviance, ends)))
     else:
         lowest = (fit(model, starts=starts, seed=seed, search=search) if best is None else best).deviance
     threshold = float(chi2.ppf(confidence_level, parameters_of_interest))
     return Allowed(
-        joint, search, model.responses({}), jnp.asarray(lowest), jnp.asarray(threshold), nuisances == "profiled"
+        deviance, search, model.responses({}), jnp.asarray(lowest), jnp.asarray(threshold), nuisances == "profiled"
     )
 
 
@@ -129,7 +129,7 @@ def find_extremum(region: Allowed, output: str, sense: str, *, starts: int = 16,
     InputError : unknown output or sense; all at once.
     """
     faults = []
-    if output not in (known := output_names(region.joint.model)):
+    if output not in (known := output_names(region.deviance.model)):
         faults.append(unknown("output", output, known))
     if sense not in ("max", "min"):
         faults.append(f"sense = {sense!r}; allowed: max, min")
@@ -169,10 +169,10 @@ def nearest_boundary(region: Allowed, model_point: Mapping[str, float], *, start
     ------
     InputError : missing or unknown parameters, values outside their priors; all at once.
     """
-    joint = region.joint
-    if faults := nearest_faults(joint.model, model_point):
+    deviance = region.deviance
+    if faults := nearest_faults(deviance.model, model_point):
         raise InputError(faults)
-    origin = np.asarray([to_unit(joint.model.priors[name], float(model_point[name])) for name in joint.theory])
+    origin = np.asarray([to_unit(deviance.model.priors[name], float(model_point[name])) for name in deviance.theory])
     problem = Problem(region, "distance", 1.0, origin)
     rays = [*make_starts(tuple(region.bounded.tolist()), _RAYS, seed), *_axes(region, origin)]
     crossings = [crossing for target in rays for crossing in _crossings(problem, origin, target)]
@@ -222,7 +222,7 @@ def _crossings(
 
 def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start theory"], *, equality: bool) -> Extremum:
     """Solve and put the solution in words."""
-    region, joint = problem.region, problem.region.joint
+    region, deviance = problem.region, problem.region.deviance
     best, ends = problem.solve(starts, equality=equality)
     if best is None:
         return _nothing(problem, sense, len(starts))
@@ -230,13 +230,14 @@ def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start the
     kkt, pressed = problem.optimality(best.u, equality)
     at_bound = {
         name: "lower" if best.u[i] <= 0.0 else "upper"
-        for i, name in enumerate(joint.theory)
+        for i, name in enumerate(deviance.theory)
         if region.bounded[i] and not 0.0 < best.u[i] < 1.0
     }
     return Extremum(
-        problem.output, sense,
+        output=problem.output,
+        sense=sense,
         value=float(np.sqrt(at.f)) if problem.origin is not None else at.f,
-        parameters={name: float(x) for name, x in joint.point(jnp.asarray(best.u)).items()},
+        parameters={name: float(x) for name, x in deviance.point(jnp.asarray(best.u)).items()},
         delta_chi2=float(region.threshold) * float(np.expm1(at.h + np.log(2.0))),
         threshold=float(region.threshold),
         constrained=pressed,
@@ -247,14 +248,15 @@ def _describe(problem: Problem, sense: str, starts: Float[np.ndarray, "start the
         agreeing=sum(end.value - best.value < _AGREE for end in ends),
         failed=len(starts) - len(ends),
         nuisances=_word(region),
-    )  # fmt: skip
+    )
 
 
 def _nothing(problem: Problem, sense: str, starts: int) -> Extremum:
     nan, region = float("nan"), problem.region
     return Extremum(
-        problem.output, sense, nan, dict.fromkeys(region.joint.theory, nan), nan, float(region.threshold), False, {},
-        nan, False, starts, 0, starts, _word(region),
+        output=problem.output, sense=sense, value=nan, parameters=dict.fromkeys(region.deviance.theory, nan),
+        delta_chi2=nan, threshold=float(region.threshold), constrained=False, at_bound={}, kkt=nan, converged=False,
+        starts=starts, agreeing=0, failed=starts, nuisances=_word(region),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Best fit of a model: theory parameters and nuisances together, from many starts, with its covariance.
 
-F(theta, z) of `joint` is searched with responses expanded in the nuisances (`response_expansion`). The best
+F(theta, z) of `deviance` is searched with responses expanded in the nuisances (`expanded_response`). The best
 point is then moved onto the kernels themselves by Newton steps in theta, and the numbers reported are theirs.
 Degenerate likelihoods are the rule with trident data: `Fit` says so instead of giving errors that mean nothing.
 """
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from tridentjax.experiment.likelihood import profiled_background
+from tridentjax.experiment.likelihood import best_background
 from tridentjax.inference.covariance import Covariance, make_covariance, reduced, stiff_directions
 from tridentjax.inference.deviance import (
     AtPoint,
@@ -98,42 +98,42 @@ def fit(model: Model, *, starts: int = 16, seed: int = 1, search: Model | None =
     """
     if search is None:
         search = expand_model(model) if model.profiled else model
-    joint, fast = make_deviance(model), make_deviance(search)
+    deviance, fast = make_deviance(model), make_deviance(search)
     ends, F, converged = fast_ends(fast, starts, seed)
     x = _pushed(fast, ends[0])
-    found, x, gradient = _polished(joint, fast, x, np.asarray(hessian(fast, jnp.asarray(x))))
+    found, x, gradient = _polished(deviance, fast, x, np.asarray(hessian(fast, jnp.asarray(x))))
     at_bound = _at_bound(fast, x)
     slopes = jacobian(fast, jnp.asarray(x))
     covariance = make_covariance(
-        joint.names,
-        len(joint.theory),
+        deviance.names,
+        len(deviance.theory),
         np.asarray(hessian(fast, jnp.asarray(x))) / 2.0,
-        np.stack([np.asarray(slopes[name]) for name in joint.names]),
+        np.stack([np.asarray(slopes[name]) for name in deviance.names]),
         at_bound,
     )
-    deviance = float(found.deviance)
+    F_best = float(found.deviance)
     status = "degenerate" if covariance.flat else "at bound" if at_bound else "converged"
-    if not converged[0] or gradient > _LEFT * max(1.0, 1e-3 * abs(deviance)):
+    if not converged[0] or gradient > _LEFT * max(1.0, 1e-3 * abs(F_best)):
         status = "not converged"
-    physical = joint.values(jnp.asarray(x))
-    values = {name: float(physical[name]) for name in joint.names}
+    physical = deviance.values(jnp.asarray(x))
+    values = {name: float(physical[name]) for name in deviance.names}
     ratios = dict(zip(model.experiments, (float(R) for R in found.ratios), strict=True))
-    pulls = x[len(joint.theory) :]
+    pulls = x[len(deviance.theory) :]
     return Fit(
-        values | _backgrounds(model, ratios),
-        deviance,
-        -(deviance - float(pulls @ pulls)) / 2.0,
-        ratios,
-        {name: float(value) for name, value in found.derived.items()},
-        status,
-        at_bound,
-        covariance,
-        _optima(fast, ends, F),
-        starts,
-        int((F - F[0] < _SAME).sum()),
-        starts - len(F),
-        gradient,
-        x,
+        values=values | _backgrounds(model, ratios),
+        deviance=F_best,
+        log_likelihood=-(F_best - float(pulls @ pulls)) / 2.0,
+        rate_ratios=ratios,
+        derived={name: float(value) for name, value in found.derived.items()},
+        status=status,
+        at_bound=at_bound,
+        covariance=covariance,
+        optima=_optima(fast, ends, F),
+        starts=starts,
+        agreeing=int((F - F[0] < _SAME).sum()),
+        dropped=starts - len(F),
+        gradient=gradient,
+        x=x,
     )
 
 
@@ -162,15 +162,15 @@ def fast_ends(
     return np.asarray(found.u)[order], F[order], np.asarray(found.converged)[order]
 
 
-def _pushed(joint: Deviance, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
+def _pushed(deviance: Deviance, x: Float[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
     """Where F is too flat for a gradient, a parameter goes to the end of its range where F is lower."""
-    F = float(evaluate(joint, x[None])[0])
-    ranged = [i for i, has_range in enumerate(joint.bounded) if has_range]
+    F = float(evaluate(deviance, x[None])[0])
+    ranged = [i for i, has_range in enumerate(deviance.bounded) if has_range]
     for _ in ranged:
         trials = np.repeat(x[None], 2 * len(ranged), axis=0)
         for row, i in enumerate(ranged):
             trials[2 * row, i], trials[2 * row + 1, i] = 0.0, 1.0
-        values = evaluate(joint, trials)
+        values = evaluate(deviance, trials)
         values = np.where(np.isfinite(values), values, np.inf)
         best = int(np.argmin(values))
         if not values[best] < F - 1e-13 * max(1.0, abs(F)):
@@ -180,14 +180,14 @@ def _pushed(joint: Deviance, x: Float[np.ndarray, " coordinate"]) -> Float[np.nd
 
 
 def _polished(
-    joint: Deviance, fast: Deviance, x: Float[np.ndarray, " coordinate"], curvature: Float[np.ndarray, "n n"]
+    deviance: Deviance, fast: Deviance, x: Float[np.ndarray, " coordinate"], curvature: Float[np.ndarray, "n n"]
 ) -> tuple[AtPoint, Float[np.ndarray, " coordinate"], float]:
     """Newton steps in u on the exact chain, nuisances profiled: what is there, x, and what is left of the gradient."""
-    count = len(joint.theory)
-    bounded, S = np.asarray(joint.bounded[:count]), reduced(curvature / 2.0, count)
+    count = len(deviance.theory)
+    bounded, S = np.asarray(deviance.bounded[:count]), reduced(curvature / 2.0, count)
     u, best = x[:count], None
     for _ in range(_NEWTON_STEPS):
-        found, slope = profiled_at(joint, fast.model, jnp.asarray(u))
+        found, slope = profiled_at(deviance, fast.model, jnp.asarray(u))
         gradient = np.asarray(slope)
         left = np.abs(np.where(bounded, u - np.clip(u - gradient, 0.0, 1.0), gradient)).max()
         if best is not None and not float(found.deviance) < float(best[0].deviance):
@@ -249,11 +249,8 @@ def _at_bound(fast: Deviance, x: Float[np.ndarray, " coordinate"]) -> dict[str, 
 
 def _backgrounds(model: Model, ratios: dict[str, float]) -> dict[str, float]:
     """Best backgrounds of the counting experiments that have one as a nuisance."""
-    found = {}
-    for chain in model.chains:
-        m, name = chain.experiment.measurement, chain.experiment.name
-        if f"background_{name}" in model.nuisances:
-            signal = jnp.asarray(m.signal_sm * ratios[name])
-            best = profiled_background(m.value, signal, m.background, m.background_uncertainty)
-            found[f"background_{name}"] = float(best)
-    return found
+    return {
+        background: float(best_background(chain.experiment.measurement, jnp.asarray(ratios[chain.experiment.name])))
+        for chain, background in zip(model.chains, model.background_names, strict=True)
+        if background
+    }

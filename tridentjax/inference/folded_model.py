@@ -78,7 +78,7 @@ class Folded(eqx.Module):
 def fold_model(model: Model, nuisances: dict[str, Float[Array, ""]] | None = None) -> Folded:
     """Fold the chains of a model at fixed nuisances (nominal ones unless given by name) and stack them.
 
-    Normalisations that act on the prediction only (`rates.measured_ratio`) stay in the weights.
+    Normalisations that act on the prediction only (`measured_ratio`) stay in the weights.
     """
     values = {} if nuisances is None else nuisances
     responses = model.responses(values)
@@ -100,17 +100,17 @@ def fold_model(model: Model, nuisances: dict[str, Float[Array, ""]] | None = Non
         for row, channel in zip(scaled, response.channels, strict=True):
             weights[e, list(channels).index(_kind(channel)), place, here] += row
     return Folded(
-        jnp.asarray(np.concatenate(grids)),
-        jnp.asarray(weights),
-        measurements,
-        model.fixed,
-        tuple(channels.values()),
-        model.auxiliary,
-        structures,
-        model.experiments,
-        model.theory,
-        model.derive,
-        model.choices,
+        K2=jnp.asarray(np.concatenate(grids)),
+        weights=jnp.asarray(weights),
+        measurements=measurements,
+        fixed=model.fixed,
+        channels=tuple(channels.values()),
+        auxiliary=model.auxiliary,
+        structures=structures,
+        experiments=model.experiments,
+        theory=model.theory,
+        derive=model.derive,
+        choices=model.choices,
     )
 
 

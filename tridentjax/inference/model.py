@@ -11,11 +11,9 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Bool, Float
 
 from tridentjax._types import Scalar
-from tridentjax.constants import SIN2_THETA_W
 from tridentjax.currents import FLAVOURS
 from tridentjax.experiment.belle2 import Belle2Assumptions, belle2_log_likelihood
 from tridentjax.experiment.likelihood import log_likelihood, normal_log_density
-from tridentjax.experiment.load import Experiment
 from tridentjax.experiment.measurement import Nuisance
 from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.rates.chain import Chain, Nuisances, fold
@@ -77,7 +75,7 @@ class Model(eqx.Module):
         for i, name in enumerate(self.ordered):
             nuisance = self.nuisances[name]
             shift = nuisance.width * scaled[i]
-            values[name] = jnp.exp(shift) if nuisance.log else _centre(name, self) + shift
+            values[name] = jnp.exp(shift) if nuisance.log else nuisance.centre + shift
         return values
 
     @property
@@ -88,7 +86,13 @@ class Model(eqx.Module):
     @property
     def profiled(self) -> tuple[str, ...]:
         """Nuisances that a profile likelihood searches; backgrounds, the last ones, it finds in closed form."""
-        return tuple(name for name in self.ordered if not name.startswith("background_"))
+        return tuple(name for name in self.ordered if not self.nuisances[name].is_background)
+
+    @property
+    def background_names(self) -> tuple[str, ...]:
+        """Nuisance that is the background of each experiment; '' where there is none."""
+        names = (part.get("background", "") for part in self.parts)
+        return tuple(name if name in self.nuisances else "" for name in names)
 
     def ratios_at(
         self, values: dict[str, Float[Array, ""]], z: Float[Array, " profiled"]
@@ -125,14 +129,14 @@ class Model(eqx.Module):
         Backgrounds not in `values` are profiled.
         """
         ratios = self.rate_ratios(values, responses)
-        trident = jnp.stack(
-            [
-                log_likelihood(chain.experiment.measurement, ratios[i], values.get(f"background_{name}"))
-                - _background_prior(chain.experiment, values)
-                for i, (name, chain) in enumerate(zip(self.experiments, self.chains, strict=True))
-            ]
-        ).sum()
-        return trident + self.auxiliary_log_likelihood(values)
+        terms = []
+        for i, chain in enumerate(self.chains):
+            m, background = chain.experiment.measurement, values.get(self.background_names[i])
+            own = log_likelihood(m, ratios[i], background)
+            if background is not None:  # its constraint is its prior already
+                own = own - normal_log_density(m.background, background, m.background_uncertainty)
+            terms.append(own)
+        return jnp.stack(terms).sum() + self.auxiliary_log_likelihood(values)
 
     def auxiliary_log_likelihood(self, values: dict[str, Float[Array, ""]]) -> Scalar:
         """Log-likelihood of the auxiliary reach; 0 unless the config asks for it."""
@@ -187,24 +191,6 @@ def count_undefined(model: Model) -> int:
         return jax.lax.map(one, z, batch_size=64)
 
     return int(PRIOR_DRAWS - defined(model, z).sum())
-
-
-def _centre(name: str, model: Model) -> float:
-    if name == "sin2_theta_w":
-        return SIN2_THETA_W
-    for chain in model.chains:
-        if name == f"background_{chain.experiment.name}":
-            return chain.experiment.measurement.background
-    return 0.0
-
-
-def _background_prior(experiment: Experiment, values: dict[str, Float[Array, ""]]) -> Float[Array, ""] | float:
-    """The constraint on a sampled background is its prior already; take it out of the likelihood."""
-    background = values.get(f"background_{experiment.name}")
-    if background is None:
-        return 0.0
-    m = experiment.measurement
-    return normal_log_density(m.background, background, m.background_uncertainty)
 
 
 def _nuisances(part: dict[str, str], values: dict[str, Float[Array, ""]]) -> Nuisances:

@@ -1,15 +1,40 @@
 """Live nuisances of several experiments: what is shared, and how they are correlated."""
 
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
+from tridentjax.constants import SIN2_THETA_W
 from tridentjax.experiment.load import Experiment
 from tridentjax.experiment.measurement import Nuisance
 from tridentjax.faults import unknown
-from tridentjax.schema.run import RunSpec
+
+Changes = Mapping[str, Nuisance | None] | Literal[False] | None
 
 
-def nucleus_groups(experiments: list[Experiment]) -> list[str]:
+class Correlation(NamedTuple):
+    """Correlation matrix of the priors of named nuisances: symmetric, positive definite, 1 on its diagonal."""
+
+    nuisances: Sequence[str]
+    matrix: Sequence[Sequence[float]]
+
+
+class LiveNuisances(NamedTuple):
+    """Nuisances by name, and for each experiment which of them plays which part.
+
+    `correlation` is the Cholesky factor of their correlation matrix, None if they are independent.
+    """
+
+    nuisances: dict[str, Nuisance]
+    parts: tuple[dict[str, str], ...]
+    correlation: Float[np.ndarray, "n n"] | None
+    faults: list[str]
+
+
+def nucleus_groups(experiments: Sequence[Experiment]) -> list[str]:
     """Label of each experiment such that those with a nucleus in common, directly or through others, share it.
 
     The label is the nucleus where the group has only one, else the name of its first experiment; it is empty
@@ -30,11 +55,27 @@ def nucleus_groups(experiments: list[Experiment]) -> list[str]:
     return labels
 
 
-def _live_nuisances(
-    spec: RunSpec, experiments: list[Experiment]
-) -> tuple[dict[str, Nuisance], tuple[dict[str, str], ...], list[str]]:
-    """Nuisances of all experiments by name, and for each experiment which of them plays which part."""
-    changes = spec.nuisances or {}
+def live_nuisances(
+    experiments: Sequence[Experiment],
+    changes: Changes = None,
+    correlations: Sequence[Correlation] = (),
+    replaced: Iterable[str] = (),
+) -> LiveNuisances:
+    """Nuisances of all experiments together.
+
+    Parameters
+    ----------
+    experiments : with the nuisances of their files; a count adds its background.
+    changes : by part ('flux_tilt', 'background', ...): another width, None to switch it off; False for no nuisances.
+        A `shared` of '' leaves that of the experiments.
+    correlations : of nuisances by name.
+    replaced : nuisances whose place a parameter takes.
+
+    Returns
+    -------
+    With what is wrong in `faults`: different widths of a shared nuisance, names that do not exist.
+    """
+    changed: Mapping[str, Nuisance | None] = changes or {}
     live: dict[str, Nuisance] = {}
     backgrounds: dict[str, Nuisance] = {}
     faults: list[str] = []
@@ -42,41 +83,52 @@ def _live_nuisances(
     parts: list[dict[str, str]] = []
     for experiment, group in zip(experiments, nucleus_groups(experiments), strict=True):
         part: dict[str, str] = {}
-        own = dict(experiment.nuisances)
-        m = experiment.measurement
-        if m.observable == "counts" and m.background_uncertainty > 0.0:
-            own["background"] = Nuisance(m.background_uncertainty, False, "constraint of the measurement", "own")
-        for key, nuisance in own.items():
+        for key, nuisance in _own(experiment).items():
             known.add(key)
-            change = changes.get(key)
-            if change is False or spec.nuisances is False:
+            change = changed.get(key, nuisance)
+            if changes is False or change is None:
                 continue
-            if change is not None:
-                shared = change.shared or nuisance.shared
-                nuisance = Nuisance(change.width, change.log_sd is not None, change.status, shared)  # noqa: PLW2901
-            label = {"own": experiment.name, "nucleus": group, "all": ""}[nuisance.shared]
+            shared = change.shared or nuisance.shared
+            nuisance = dataclasses.replace(change, shared=shared, part=key, centre=nuisance.centre)  # noqa: PLW2901
+            label = {"own": experiment.name, "nucleus": group, "all": ""}[shared]
             name = part[key] = f"{key}_{label}".rstrip("_")
             if name in live and live[name].width != nuisance.width:
                 faults.append(
                     f"experiments give nuisance {name} different widths ({live[name].width} and {nuisance.width}); "
                     f"set nuisances.{key} in the config"
                 )
-            (backgrounds if key == "background" else live)[name] = nuisance
+            (backgrounds if nuisance.is_background else live)[name] = nuisance
         parts.append(part)
     faults += [
         f"nuisances.{key}: no experiment of this run has it; it has {', '.join(sorted(known))}"
-        for key in changes
+        for key in changed
         if key not in known
     ]
-    return live | backgrounds, tuple(parts), faults
+    nuisances = {name: nuisance for name, nuisance in (live | backgrounds).items() if name not in replaced}
+    factor, wrong = correlation_factor(correlations, nuisances)
+    return LiveNuisances(nuisances, tuple(parts), factor, faults + wrong)
 
 
-def _correlation(spec: RunSpec, nuisances: dict[str, Nuisance]) -> tuple[Float[np.ndarray, "n n"] | None, list[str]]:
-    """Cholesky factor of the correlation matrix of all nuisances; None if they are independent."""
-    names = [name for name in nuisances if not name.startswith("background_")]
-    faults, used = [], []
+def _own(experiment: Experiment) -> dict[str, Nuisance]:
+    """Nuisances of one experiment by part, its background last, with their centres."""
+    m, own = experiment.measurement, dict(experiment.nuisances)
+    if "sin2_theta_w" in own:
+        own["sin2_theta_w"] = dataclasses.replace(own["sin2_theta_w"], centre=SIN2_THETA_W)
+    if m.uncertain_background:
+        status = "constraint of the measurement"
+        own["background"] = Nuisance(m.background_uncertainty, False, status, centre=m.background)
+    return own
+
+
+def correlation_factor(
+    correlations: Sequence[Correlation], nuisances: Mapping[str, Nuisance]
+) -> tuple[Float[np.ndarray, "n n"] | None, list[str]]:
+    """Cholesky factor of the correlation matrix of all nuisances, None if they are independent; faults of the names."""
+    names = [name for name, nuisance in nuisances.items() if not nuisance.is_background]
+    faults: list[str] = []
+    used: list[str] = []
     matrix = np.eye(len(nuisances))
-    for i, block in enumerate(spec.correlations):
+    for i, block in enumerate(correlations):
         faults += [
             unknown("nuisance", name, names, f"correlations.{i}") for name in block.nuisances if name not in names
         ]
@@ -85,6 +137,6 @@ def _correlation(spec: RunSpec, nuisances: dict[str, Nuisance]) -> tuple[Float[n
         if not faults:
             place = [names.index(name) for name in block.nuisances]
             matrix[np.ix_(place, place)] = block.matrix
-    if faults or not spec.correlations:
+    if faults or not correlations:
         return None, faults
     return np.linalg.cholesky(matrix), []

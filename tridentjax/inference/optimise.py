@@ -120,15 +120,15 @@ def maximise(
     values = np.asarray(found.value)
     physical = {name: from_unit(priors[name], found.u[:, i]) for i, name in enumerate(names)}
     return Optimum(
-        {name: x[best] for name, x in physical.items()},
-        -found.value[best],
-        status,
-        at_bound,
-        starts,
-        int((values[kept] - values[best] < _SAME).sum()),
-        starts - kept.size,
-        {name: x[kept] for name, x in physical.items()},
-        -found.value[kept],
+        values={name: x[best] for name, x in physical.items()},
+        value=-found.value[best],
+        status=status,
+        at_bound=at_bound,
+        starts=starts,
+        agreeing=int((values[kept] - values[best] < _SAME).sum()),
+        dropped=starts - kept.size,
+        endpoints={name: x[kept] for name, x in physical.items()},
+        endpoint_values=-found.value[kept],
     )
 
 

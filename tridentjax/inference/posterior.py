@@ -23,11 +23,24 @@ from tridentjax.faults import InputError
 from tridentjax.inference.diagnostics import bulk_ess, r_hat
 from tridentjax.inference.model import Model
 from tridentjax.precision import require_float64
-from tridentjax.schema.run import SamplerSpec
 
 logger = logging.getLogger("tridentjax")
 
 LARGEST_R_HAT = 1.01
+
+
+class Sampling(NamedTuple):
+    """Settings of a NUTS run; draws, warm-up and blocks count transitions of a chain."""
+
+    chains: int = 4
+    warmup: int = 600
+    draws: int = 1000
+    max_draws: int = 4000
+    block: int = 200
+    seed: int = 1
+    target_accept: float = 0.9
+    max_tree_depth: int = 8
+    ess: int = 400
 
 
 class BlockReport(NamedTuple):
@@ -77,7 +90,7 @@ _STATISTICS = ("diverging", "energy", "acceptance_rate", "n_steps", "step_size",
 
 def sample_posterior(
     model: Model,
-    settings: SamplerSpec,
+    settings: Sampling,
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -92,8 +105,8 @@ def sample_posterior(
 
     Parameters
     ----------
-    model : from `make_model`.
-    settings : sampler block of a config.
+    model : from `build_model` or `make_model`.
+    settings : see `Sampling`.
     checkpoint : file written (atomically) after every block.
     resume : continue from the checkpoint.
     identity : hash of everything that fixes the draws; a checkpoint with another one is refused.
@@ -156,17 +169,24 @@ def sample_posterior(
 
 
 def _progress(
-    warmup: bool, blocks: int, warmup_blocks: int, history: list[Any], settings: SamplerSpec, rate: float
+    warmup: bool, blocks: int, warmup_blocks: int, history: list[Any], settings: Sampling, rate: float
 ) -> BlockReport:
     if warmup:
         total = warmup_blocks * settings.block
-        return BlockReport(True, blocks * settings.block, total, np.nan, np.nan, 0, 0.0, np.nan)
+        nan = np.nan
+        return BlockReport(
+            warmup=True, done=blocks * settings.block, total=total, r_hat=nan, ess=nan, divergences=0,
+            draws_per_second=0.0, eta=nan,
+        )  # fmt: skip
     z = np.concatenate([block[0] for block in history], axis=1)
     total = max(settings.draws, z.shape[1])
     worst, ess = _worst(z)
     eta = (total - z.shape[1]) * settings.chains / max(rate, 1e-9)
     divergences = int(sum(block[1].sum() for block in history))
-    return BlockReport(False, z.shape[1], total, worst, ess, divergences, rate, eta)
+    return BlockReport(
+        warmup=False, done=z.shape[1], total=total, r_hat=worst, ess=ess, divergences=divergences,
+        draws_per_second=rate, eta=eta,
+    )  # fmt: skip
 
 
 def _worst(z: np.ndarray) -> tuple[float, float]:
@@ -174,7 +194,7 @@ def _worst(z: np.ndarray) -> tuple[float, float]:
     return max(r_hat(column) for column in columns), min(bulk_ess(column) for column in columns)
 
 
-def _finished(history: list[Any], settings: SamplerSpec) -> bool:
+def _finished(history: list[Any], settings: Sampling) -> bool:
     z = np.concatenate([block[0] for block in history], axis=1)
     if z.shape[1] < settings.draws:
         return False
@@ -182,7 +202,7 @@ def _finished(history: list[Any], settings: SamplerSpec) -> bool:
     return (worst < LARGEST_R_HAT and ess > settings.ess) or z.shape[1] >= settings.max_draws
 
 
-def _assemble(model: Model, history: list[Any], settings: SamplerSpec) -> Posterior:
+def _assemble(model: Model, history: list[Any], settings: Sampling) -> Posterior:
     """Physical parameters, rate ratios and log-likelihood of every draw, in chunks."""
     blocks = [np.concatenate([block[i] for block in history], axis=1) for i in range(len(history[0]))]
     z, *statistics = blocks
@@ -201,18 +221,18 @@ def _assemble(model: Model, history: list[Any], settings: SamplerSpec) -> Poster
     values, quantiles, derived, ratios, log_likelihood = derive(model, jnp.asarray(z.reshape(-1, z.shape[2])))
     worst, ess = _worst(z)
     return Posterior(
-        {name: np.asarray(values[name]).reshape(shape) for name in model.names},
-        {name: np.asarray(quantiles[name]).reshape(shape) for name in model.names},
-        {name: np.asarray(x).reshape(shape) for name, x in derived.items()},
-        {name: np.asarray(ratios[:, i]).reshape(shape) for i, name in enumerate(model.experiments)},
-        np.asarray(log_likelihood).reshape(shape),
-        z,
-        dict(zip(_STATISTICS, statistics, strict=True)),
-        worst < LARGEST_R_HAT and ess > settings.ess,
+        parameters={name: np.asarray(values[name]).reshape(shape) for name in model.names},
+        prior_quantiles={name: np.asarray(quantiles[name]).reshape(shape) for name in model.names},
+        derived={name: np.asarray(x).reshape(shape) for name, x in derived.items()},
+        rate_ratios={name: np.asarray(ratios[:, i]).reshape(shape) for i, name in enumerate(model.experiments)},
+        log_likelihood=np.asarray(log_likelihood).reshape(shape),
+        z=z,
+        statistics=dict(zip(_STATISTICS, statistics, strict=True)),
+        converged=worst < LARGEST_R_HAT and ess > settings.ess,
     )
 
 
-def merge_posteriors(sets: list[Posterior], settings: SamplerSpec) -> Posterior:
+def merge_posteriors(sets: list[Posterior], settings: Sampling) -> Posterior:
     """One posterior of the chains of several, cut to the draws that all have; convergence is that of all together."""
     draws = min(posterior.z.shape[1] for posterior in sets)
 

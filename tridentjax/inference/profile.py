@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from tridentjax.inference.data import Data, deviances
 from tridentjax.inference.model import Model
@@ -79,53 +79,76 @@ def _minimise(
 ) -> tuple[Float[Array, " nuisance"], Bool[Array, ""]]:
     if start.size == 0:
         return start, jnp.asarray(True)
+    newton, infinite = _GaussNewton(model, data, ratios), jnp.asarray(jnp.inf)
+    z = jnp.clip(jax.lax.stop_gradient(start), data.centre - _LARGEST_PULL, data.centre + _LARGEST_PULL)
+    s = jax.lax.while_loop(_unfinished, newton.next_state, _State(z, 0, infinite, infinite, jnp.asarray(False)))
+    at_end = (jnp.abs(s.z - data.centre) >= _LARGEST_PULL).any()
+    return s.z, ((s.decrement <= _TOLERANCE) | (at_end & (s.moved <= _STANDSTILL))) & ~s.hopeless
 
-    low, high = data.centre - _LARGEST_PULL, data.centre + _LARGEST_PULL
 
-    def single(i: int) -> Callable[[Float[Array, ""]], Float[Array, ""]]:
-        return lambda R: deviances(model, data, jnp.zeros(data.value.size).at[i].set(R))[i]
+class _State(NamedTuple):
+    """A search on its way: z, steps taken, Newton decrement and length of the last one, and whether it is given up."""
 
-    slopes = [jax.grad(single(i)) for i in range(data.value.size)]
-    curvatures = [jax.grad(slope) for slope in slopes]
+    z: Float[Array, " nuisance"]
+    steps: Int[Array, ""] | int
+    decrement: Float[Array, ""]
+    moved: Float[Array, ""]
+    hopeless: Bool[Array, ""]
 
-    def step(state: tuple) -> tuple:
-        z, count, *_ = state
-        R, pull_back = jax.vjp(ratios, z)
+
+def _unfinished(s: _State) -> Bool[Array, ""]:
+    return (s.steps < _STEPS) & (s.decrement > _TOLERANCE) & (s.moved > _STANDSTILL) & ~s.hopeless
+
+
+class _GaussNewton(NamedTuple):
+    model: Model
+    data: Data
+    ratios: Callable[..., Any]
+
+    def total(self, z: Float[Array, " nuisance"], R: Float[Array, " experiment"]) -> Float[Array, ""]:
+        return deviances(self.model, self.data, R).sum() + ((z - self.data.centre) ** 2).sum()  # (1)
+
+    def next_state(self, s: _State) -> _State:
+        z, centre = s.z, self.data.centre
+        R, pull_back = jax.vjp(self.ratios, z)
         jacobian = jax.vmap(lambda row: pull_back(row)[0])(jnp.eye(R.size))
-        first = jnp.stack([slope(R[i]) for i, slope in enumerate(slopes)])
-        second = jnp.stack([curvature(R[i]) for i, curvature in enumerate(curvatures)])
+        first, second = self.derivatives(R)
         # ln(1 + R) is straighter in z than R: far from the data Gauss-Newton steps in R would crawl
         second = jnp.maximum(second + first / (1.0 + R), 0.0)
-        gradient = first @ jacobian + 2.0 * (z - data.centre)
+        gradient = first @ jacobian + 2.0 * (z - centre)
         # (2 + J^T D J)^-1 by the inversion lemma: one row for each experiment, and no overflow far from the data
         small = 2.0 * jnp.eye(R.size) + second[:, None] * (jacobian @ jacobian.T)
         newton = -0.5 * (gradient - jnp.linalg.solve(small, second * (jacobian @ gradient)) @ jacobian)
-        decrement = -(gradient @ newton)
-        target = jnp.clip(z + jnp.clip(newton, -_LARGEST_STEP, _LARGEST_STEP), low, high)
-        now = deviances(model, data, R).sum() + ((z - data.centre) ** 2).sum()
-        moved = shortened(z, target - z, now, -(gradient @ (target - z))) * (target - z)
+        ahead = z + jnp.clip(newton, -_LARGEST_STEP, _LARGEST_STEP)
+        move = jnp.clip(ahead, centre - _LARGEST_PULL, centre + _LARGEST_PULL) - z
+        now = self.total(z, R)
+        moved = self.shortened(z, move, now, -(gradient @ move)) * move
         hopeless = (now > _HOPELESS_F) & (R.max() > _HOPELESS_R)
-        return z + moved, count + 1, decrement, jnp.abs(moved).max(), hopeless
+        return _State(z + moved, s.steps + 1, -(gradient @ newton), jnp.abs(moved).max(), hopeless)
+
+    def derivatives(self, R: Float[Array, " experiment"]) -> tuple[Float[Array, " experiment"], ...]:
+        """First and second derivatives of -2 ln L_e in R_e."""
+
+        def single(i: int, x: Float[Array, ""]) -> Float[Array, ""]:
+            return deviances(self.model, self.data, jnp.zeros(R.size).at[i].set(x))[i]
+
+        slopes = [jax.grad(partial(single, i)) for i in range(R.size)]
+        curvatures = [jax.grad(slope) for slope in slopes]
+        return tuple(jnp.stack([f(R[i]) for i, f in enumerate(each)]) for each in (slopes, curvatures))
 
     def shortened(
-        z: Float[Array, " nuisance"], move: Float[Array, " nuisance"], now: Float[Array, ""], gain: Float[Array, ""]
+        self,
+        z: Float[Array, " nuisance"],
+        move: Float[Array, " nuisance"],
+        now: Float[Array, ""],
+        gain: Float[Array, ""],
     ) -> Float[Array, ""]:
         """Half the step until F falls (Armijo); also where it is not a number."""
 
         def worse(state: tuple) -> Bool[Array, ""]:
             length, count = state
             trial = z + length * move
-            value = deviances(model, data, ratios(trial)).sum() + ((trial - data.centre) ** 2).sum()
+            value = self.total(trial, self.ratios(trial))
             return (count < _HALVINGS) & ~(value <= now - 1e-4 * length * gain + 1e-12 * jnp.abs(now))
 
         return jax.lax.while_loop(worse, lambda s: (s[0] / 2.0, s[1] + 1), (jnp.ones(()), 0))[0]
-
-    def unfinished(state: tuple) -> Bool[Array, ""]:
-        _, count, decrement, moved, hopeless = state
-        return (count < _STEPS) & (decrement > _TOLERANCE) & (moved > _STANDSTILL) & ~hopeless
-
-    infinite = jnp.asarray(jnp.inf)
-    state = (jnp.clip(jax.lax.stop_gradient(start), low, high), 0, infinite, infinite, jnp.asarray(False))
-    z, _, decrement, moved, hopeless = jax.lax.while_loop(unfinished, step, state)
-    at_end = (jnp.abs(z - data.centre) >= _LARGEST_PULL).any()
-    return z, ((decrement <= _TOLERANCE) | (at_end & (moved <= _STANDSTILL))) & ~hopeless

@@ -2,7 +2,7 @@
 
     Delta chi2(t) = min_{others} F(t, others) - min F                                               (1)
 
-with F of `joint`, theory parameters and nuisances alike among the others. The search uses expanded responses, the
+with F of `deviance`, theory parameters and nuisances alike among the others. The search uses expanded responses, the
 values are those of the kernels at what it finds (F is stationary there). Intervals {Delta chi2 <= c} have the
 quantile c of a chi2 with one degree of freedom; they are those of a regular problem, and only as good as that.
 """
@@ -87,15 +87,15 @@ def profile_likelihood(
     ------
     InputError : the model has no such parameter.
     """
-    joint, fast = make_deviance(model), make_deviance(search)
-    if name not in joint.names:
-        raise InputError([unknown("parameter", name, joint.names)])
-    solver = _Conditional(joint, fast, joint.names.index(name))
-    ends = (0.0, 1.0) if joint.bounded[solver.position] else (-_WIDE, _WIDE)
+    deviance, fast = make_deviance(model), make_deviance(search)
+    if name not in deviance.names:
+        raise InputError([unknown("parameter", name, deviance.names)])
+    solver = _Conditional(deviance, fast, deviance.names.index(name))
+    ends = (0.0, 1.0) if deviance.bounded[solver.position] else (-_WIDE, _WIDE)
     t = np.unique(np.append(np.linspace(*ends, points), np.clip(best.x[solver.position], *ends)))
     first = [np.repeat(best.x[None], t.size, axis=0)]
-    count = len(joint.theory)
-    for row in make_starts(joint.bounded[:count], starts + 1, seed)[1:]:
+    count = len(deviance.theory)
+    for row in make_starts(deviance.bounded[:count], starts + 1, seed)[1:]:
         start = np.zeros((t.size, best.x.size))
         start[:, :count] = row[None]
         first.append(start)
@@ -119,7 +119,7 @@ def profile_likelihood(
 class _Conditional(NamedTuple):
     """Minimum of F at fixed values of one coordinate."""
 
-    joint: Deviance
+    deviance: Deviance
     fast: Deviance
     position: int
 
@@ -140,16 +140,16 @@ class _Conditional(NamedTuple):
 
     def exact(self, x: Float[np.ndarray, "point coordinate"]) -> Float[np.ndarray, " point"]:
         """F of the kernels."""
-        return evaluate(self.joint, x)
+        return evaluate(self.deviance, x)
 
     def physical(self, t: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
         """Values of the parameter."""
-        name, model = self.joint.names[self.position], self.joint.model
+        name, model = self.deviance.names[self.position], self.deviance.model
         if name in model.priors:
             return np.asarray(from_unit(model.priors[name], jnp.asarray(t)))
-        x = np.zeros((t.size, len(self.joint.names)))
+        x = np.zeros((t.size, len(self.deviance.names)))
         x[:, self.position] = t
-        return np.asarray([float(self.joint.values(jnp.asarray(row))[name]) for row in x])
+        return np.asarray([float(self.deviance.values(jnp.asarray(row))[name]) for row in x])
 
     def intervals(
         self,

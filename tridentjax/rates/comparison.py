@@ -4,7 +4,7 @@ For a ratio measured as x -sd_low +sd_high and predicted as R,
 
     pull = (x - R) / sqrt(sd^2 + (R e)^2),    sd = sd_high if R > x else sd_low,    p = 2 Phi(-|pull|)        (1)
 
-with e the relative error of the prediction from its normalisations (`event_rates.theory_budget`), added only where the
+with e the relative error of the prediction from its normalisations (`budget.theory_budget`), added only where the
 quoted errors do not hold it already. For n counts over a background b_0 +- sd_b and a Standard-Model signal s,
 
     q(n, b_0) = -2 ln max_b [Pois(n; s R + b) N(b_0; b, sd_b)] / [Pois(n; n) N(b_0; b_0, sd_b)]                    (2)
@@ -16,7 +16,7 @@ the normal quantile of (3) with the sign of n - b_0 - s R; the error of the pred
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from tridentjax.experiment.measurement import Measurement
 from tridentjax.rates.budget import theory_budget
 from tridentjax.rates.chain import Chain, fold
 from tridentjax.rates.response import rate_ratio
+from tridentjax.roots import bisect
 from tridentjax.theory.theories import Parameters, TheoryFunction
 
 _HALVINGS = 60
@@ -75,7 +76,7 @@ def compare(chain: Chain, theory: TheoryFunction, parameters: Parameters) -> Com
 
     Parameters
     ----------
-    chain : from `prepare`, its count completed by `event_rates.complete`.
+    chain : from `prepare`, its count completed by `exposure.complete`.
     theory, parameters : the prediction.
 
     Raises
@@ -87,24 +88,32 @@ def compare(chain: Chain, theory: TheoryFunction, parameters: Parameters) -> Com
     predicted = float(rate_ratio(response, theory, parameters))
     relative = theory_budget(chain, response).theory
     error = None if relative is None else relative * predicted
-    known = (experiment.name, experiment.title, m.kind, m.observable, experiment.data_set)
-    if m.observable == "upper_limit":
-        return Comparison(*known, None, None, None, m.value, m.confidence_level, predicted, error,
-                          "in the quoted error" if m.includes_theory_error else "neglected", None, None)  # fmt: skip
-    if m.observable == "counts":
-        measured = (m.value - m.background) / m.signal_sm
-        width = math.sqrt(m.value + m.background_uncertainty**2) / m.signal_sm
-        p = count_p_value(m, predicted)
-        pull = math.copysign(float(norm.isf(p / 2.0)), measured - predicted)
-        return Comparison(*known, measured, width, width, None, None, predicted, error, "neglected", pull, p)
-    sd = m.uncertainty_high if predicted > m.value else m.uncertainty_low
-    included = m.includes_theory_error
-    pull = (m.value - predicted) / (sd if included else math.hypot(sd, error or 0.0))  # (1)
-    counted = "in the quoted error" if included else "in quadrature"
+    if m.is_limit:
+        measured = low = high = pull = p = None
+        counted = "in the quoted error" if m.includes_theory_error else "neglected"
+    else:
+        measured, low, high = m.as_ratio()
+        counted, pull, p = _pull(m, predicted, error)
+    limit, level = (m.value, m.confidence_level) if m.is_limit else (None, None)
     return Comparison(
-        *known, m.value, m.uncertainty_low, m.uncertainty_high, None, None, predicted, error, counted, pull,
-        2.0 * float(norm.sf(abs(pull))),
+        name=experiment.name, title=experiment.title, kind=m.kind, observable=m.observable,
+        data_set=experiment.data_set, measured=measured, low=low, high=high, limit=limit, confidence_level=level,
+        predicted=predicted, theory_error=error, theory_error_counted=counted, pull=pull, p_value=p,
     )  # fmt: skip
+
+
+def _pull(m: Measurement, predicted: float, error: float | None) -> tuple[str, float, float]:
+    """How the error of the prediction counts, the pull and its p-value, Eqs. (1) and (3)."""
+    measured, low, high = m.as_ratio()
+    if m.is_count:
+        p = count_p_value(m, predicted)
+        return "neglected", math.copysign(float(norm.isf(p / 2.0)), measured - predicted), p
+    sd = high if predicted > measured else low
+    if not m.includes_theory_error:
+        sd = math.hypot(sd, error or 0.0)
+    pull = (measured - predicted) / sd  # (1)
+    counted = "in the quoted error" if m.includes_theory_error else "in quadrature"
+    return counted, pull, 2.0 * float(norm.sf(abs(pull)))
 
 
 def combine(rows: Sequence[Comparison]) -> Combined | None:
@@ -163,12 +172,8 @@ def _interval(
         reach = (jnp.sqrt(level) + 1.0) * (jnp.sqrt(n + signal + 1.0) + sd) * 4.0 + level * 4.0
 
         def search(side: float) -> Float[Array, ""]:
-            def halve(_: Any, bracket: tuple[Float[Array, ""], Float[Array, ""]]) -> tuple:
-                centre = (bracket[0] + bracket[1]) / 2.0
-                within = _count_deviance(n, centre, signal, sd) < level
-                return jnp.where(within, centre, bracket[0]), jnp.where(within, bracket[1], centre)
-
-            return jax.lax.fori_loop(0, _HALVINGS, halve, (middle, middle + side * reach))[0]
+            within = lambda b: _count_deviance(n, b, signal, sd) < level  # noqa: E731
+            return bisect(within, middle, middle + side * reach, _HALVINGS)[0]
 
         empty = _count_deviance(n, middle, signal, sd) >= level
         return jnp.where(empty, middle, search(-1.0)), jnp.where(empty, middle, search(1.0))

@@ -39,7 +39,7 @@ class Expanded(eqx.Module):
     regimes: tuple[str, ...] = eqx.field(static=True)
 
     def fold(self, nuisances: Nuisances) -> Response:
-        """What `rates.fold` gives, approximately; differentiable in the nuisances."""
+        """What `chain.fold` gives, approximately; differentiable in the nuisances."""
         n = nuisances
         u = jnp.stack([jnp.log(n.flux_stretch), n.flux_tilt, jnp.log(n.nuclear_radius), jnp.log(n.nuclear_diffuseness)])
         powers = _monomials(u / self.scale)

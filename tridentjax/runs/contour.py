@@ -17,10 +17,10 @@ from tridentjax.figures.goodness import plot_impacts
 from tridentjax.figures.overlays import Overlay, load_overlay
 from tridentjax.figures.style import label, pyplot
 from tridentjax.files import write_json, write_yaml
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.limits.impacts import impacts
 from tridentjax.inference.limits.rays import Plane
-from tridentjax.inference.limits.region import Region, find_region, make_plane
+from tridentjax.inference.limits.region import ContourSettings, Region, find_region, make_plane
 from tridentjax.inference.limits.rows import Row, make_rows, open_ends
 from tridentjax.inference.limits.statistics import STATISTICS
 from tridentjax.inference.model import Model, expand_model
@@ -45,8 +45,8 @@ def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tu
         raise InputError([f"config {spec.name} has no block `contour`; add contour: {{x: NAME, y: NAME}}"])
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
-    models = _models(spec, spec.contour)
-    planes = {id(model): make_plane(model, spec.contour) for model in models}
+    models, settings = _models(spec, spec.contour), settings_of(ContourSettings, spec.contour)
+    planes = {id(model): make_plane(model, settings) for model in models}
     plane = planes[id(models[0])]
     overlays = _overlays(spec, spec.contour, plane, config.parent)
     run_folder(folder, force=force, resumable=False)
@@ -56,12 +56,12 @@ def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tu
             if key == "gaussian" and len(model.chains) > 1:
                 continue  # a statement about one experiment; drawn for each below
             _say(f"{key}: {', '.join(model.experiments)}, {spec.contour.points} rays")
-            regions.append(find_region(model, planes[id(model)], key, spec.contour))
+            regions.append(find_region(model, planes[id(model)], key, settings))
         if key == "gaussian" and len(models[0].chains) > 1:
             for name in spec.experiments:
                 single = _build(spec, [name])
                 _say(f"gaussian: {name}, {spec.contour.points} rays")
-                regions.append(find_region(single, make_plane(single, spec.contour), key, spec.contour))
+                regions.append(find_region(single, make_plane(single, settings), key, settings))
     if force:
         for path in [*(folder / name for name in _FILES), *folder.glob("contour_*.yaml")]:
             path.unlink(missing_ok=True)

@@ -72,9 +72,9 @@ def _profiled(model: Model, block: FitSpec) -> tuple[str, ...]:
 
 
 def _check(model: Model, block: FitSpec) -> None:
-    joint = make_deviance(model)
-    faults = [unknown("parameter", name, joint.names, "fit.profile") for name in block.profile or []
-              if name not in joint.names]  # fmt: skip
+    deviance = make_deviance(model)
+    faults = [unknown("parameter", name, deviance.names, "fit.profile") for name in block.profile or []
+              if name not in deviance.names]  # fmt: skip
     outputs = output_names(model)
     faults += [
         unknown("output", item.output, outputs, f"fit.extremum.{i}")
@@ -203,22 +203,22 @@ def _describe_extremum(found: Extremum, model: Model) -> dict[str, Any]:
 
 def _write_curves(path: Path, spec: RunSpec, model: Model, curves: list[Curve]) -> None:
     """Delta chi2 against every profiled parameter, with the theory parameters at each point."""
-    joint = make_deviance(model)
+    deviance = make_deviance(model)
     rows = []
     for curve in curves:
         for value, delta, x in zip(curve.values, curve.delta_chi2, curve.others, strict=True):
-            point = {name: float(v) for name, v in joint.point(jnp.asarray(x[: len(joint.theory)])).items()}
+            point = {name: float(v) for name, v in deviance.point(jnp.asarray(x[: len(deviance.theory)])).items()}
             rows.append({"parameter": curve.name, "value": float(value), "delta_chi2": float(delta), **point})
     comments = [
         f"title: {spec.title or spec.name}",
         "statistic: profile likelihood, Delta chi2 = -2 Delta ln L, all other parameters and nuisances at their best",
         *(f"experiment: {c.experiment.name} ({c.experiment.measurement.kind})" for c in model.chains),
-        *(f"unit of {name}: {model.units[name]}" for name in joint.theory),
+        *(f"unit of {name}: {model.units[name]}" for name in deviance.theory),
         "columns after delta_chi2: parameters of the theory at that point",
     ]
     if model.auxiliary is not None:
         comments.append(f"with an auxiliary term, belle2: {LABEL}")
-    write_table(path, comments, ["parameter", "value", "delta_chi2", *joint.theory], rows)
+    write_table(path, comments, ["parameter", "value", "delta_chi2", *deviance.theory], rows)
 
 
 def _figure(spec: RunSpec, model: Model, curves: list[Curve]) -> Any:

@@ -12,11 +12,11 @@ import numpy as np
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, require
 from tridentjax.files import write_json, write_yaml
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.checks.predictive import describe, replicate
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
-from tridentjax.inference.posterior import BlockReport, Posterior, sample_posterior
+from tridentjax.inference.posterior import BlockReport, Posterior, Sampling, sample_posterior
 from tridentjax.runs.config import physics_hash, require_same_run, resolved
 from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.runs.posterior_file import save_posterior
@@ -99,7 +99,7 @@ def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resum
         _say(folder, "no block was finished before the interruption; starting from the beginning")
     return sample_posterior(
         model,
-        spec.sampler,
+        settings_of(Sampling, spec.sampler),
         checkpoint=checkpoint,
         resume=resume and checkpoint.is_file(),
         identity=identity,

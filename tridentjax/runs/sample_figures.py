@@ -76,7 +76,7 @@ def draw_figures(
     measured = {
         c.experiment.name: (m.value, m.uncertainty_low, m.uncertainty_high)
         for c in model.chains
-        if (m := c.experiment.measurement).observable == "rate_ratio"
+        if (m := c.experiment.measurement).is_ratio
     }
     figures["rate_ratios"] = plot_rate_ratios(posterior.rate_ratios, measured)
     if replicated:

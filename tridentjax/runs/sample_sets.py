@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from distributed import as_completed
 
-from tridentjax.inference.build import make_model
-from tridentjax.inference.posterior import Posterior, merge_posteriors, sample_posterior
+from tridentjax.inference.build import make_model, settings_of
+from tridentjax.inference.posterior import Posterior, Sampling, merge_posteriors, sample_posterior
 from tridentjax.precision import enable_x64
 from tridentjax.scan.cluster import connect
 from tridentjax.schema.run import RunSpec
@@ -49,7 +49,7 @@ def sample_sets(spec: RunSpec, folder: Path, identity: str, scheduler: str, repo
                 f"set {number}: {posterior.z.shape[1]} draws of {posterior.z.shape[0]} chains, "
                 f"{posterior.divergences} divergences; {len(found)} of {len(tasks)} sets done"
             )
-    return merge_posteriors([found[number] for number in sorted(found)], spec.sampler)
+    return merge_posteriors([found[number] for number in sorted(found)], settings_of(Sampling, spec.sampler))
 
 
 def run_set(settings: dict[str, Any], folder: str, number: int, identity: str) -> tuple[int, Posterior]:
@@ -59,7 +59,7 @@ def run_set(settings: dict[str, Any], folder: str, number: int, identity: str) -
     if not checkpoint.parent.is_dir():
         raise FileNotFoundError(f"this worker does not see {folder}; the run folder must be shared")
     spec = RunSpec.model_validate(settings)
-    sampler = spec.sampler.model_copy(update={"seed": set_seed(spec.sampler.seed, number)})
+    sampler = settings_of(Sampling, spec.sampler)._replace(seed=set_seed(spec.sampler.seed, number))
     posterior = sample_posterior(
         make_model(spec), sampler, checkpoint=checkpoint, resume=checkpoint.is_file(), identity=f"{identity}-{number}"
     )

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from tridentjax.faults import InputError, require
 from tridentjax.figures.scan import draw_scan
 from tridentjax.figures.style import pyplot
 from tridentjax.files import read_yaml, write_json, write_yaml
+from tridentjax.inference.folded_model import Folded
 from tridentjax.runs.config import physics_hash, require_same_run, resolved
 from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.scan.build import make_plan, open_scan
 from tridentjax.scan.evaluator import STATUS, single_precision_error
 from tridentjax.scan.grid_file import assemble_grid
 from tridentjax.scan.parts import finished_parts, part_path
-from tridentjax.scan.plan import Plan, make_runner
+from tridentjax.scan.plan import Plan, Rows, make_runner
 from tridentjax.scan.progress import Progress
 from tridentjax.scan.user_table import RowTable
 from tridentjax.schema.run import RunSpec
@@ -28,8 +29,6 @@ from tridentjax.schema.run import RunSpec
 _FILES = ("run.yaml", "run.resolved.yaml", "summary.json", "log.txt", "scan.nc")
 _SAMPLE = 4096  # points that the rounding of float32 is measured at
 _WRITERS = 2  # parts in flight: one is computed while the one before is written
-
-Rows = Callable[[list[int]], Iterator[tuple[int, np.ndarray | None]]]
 
 
 def scan_run(
@@ -149,8 +148,8 @@ def _blocks(plan: Plan, table: RowTable | None) -> Rows:
 def _rounding(plan: Plan, table: RowTable | None) -> dict[str, float]:
     """What float32 costs at the first points of this scan."""
     rows = plan.points(0)[:_SAMPLE] if table is None else next(table.blocks(_SAMPLE))
-    assert plan.folded is not None  # profiled nuisances are refused in float32
-    return single_precision_error(plan.folded, plan.names, rows[np.isfinite(rows).all(1)])
+    assert isinstance(plan.record, Folded)  # profiled nuisances are refused in float32
+    return single_precision_error(plan.record, plan.names, rows[np.isfinite(rows).all(1)])
 
 
 def _finish(

@@ -15,13 +15,13 @@ from tridentjax.faults import InputError
 from tridentjax.figures.calibration import plot_ecdf_differences, plot_grid_deviations, plot_rank_histograms, plot_seeds
 from tridentjax.figures.style import pyplot
 from tridentjax.files import write_json, write_text, write_yaml
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.checks.agreement import Deviation, SeedAgreement, across_seeds, against_grid, equal_lengths
-from tridentjax.inference.checks.calibration import Calibration, calibrate
+from tridentjax.inference.checks.calibration import Calibration, CalibrationSettings, calibrate
 from tridentjax.inference.checks.simulate import require_throwable
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.inference.posterior import LARGEST_R_HAT, BlockReport, Posterior, sample_posterior
+from tridentjax.inference.posterior import LARGEST_R_HAT, BlockReport, Posterior, Sampling, sample_posterior
 from tridentjax.runs.config import physics_hash, resolved
 from tridentjax.runs.folder import provenance, run_folder
 from tridentjax.schema.calibration import CalibrationSpec
@@ -54,7 +54,8 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     if reduced is not None:
         _say(f"calibration of {len(reduced.names)} parameters, {settings.responses} responses")
         fitted = expand_model(reduced) if settings.responses == "expanded" else reduced
-        ranks = calibrate(reduced, settings, spec.sampler, fitted, lambda progress: _say(str(progress)))
+        sbc, sampler = settings_of(CalibrationSettings, settings), settings_of(Sampling, spec.sampler)
+        ranks = calibrate(reduced, sbc, sampler, fitted, lambda progress: _say(str(progress)))
         checks += _sbc_checks(ranks, settings)
         if spec.output.figures:
             figures["rank_histograms"] = plot_rank_histograms(ranks, settings.bins)
@@ -128,7 +129,7 @@ def _chain_checks(spec: RunSpec, settings: CalibrationSpec) -> tuple[list[dict[s
     model = make_model(spec)
     runs: list[Posterior] = []
     for number in range(settings.seeds if "seeds" in settings.checks else 1):
-        sampler = spec.sampler.model_copy(update={"seed": spec.sampler.seed + number})
+        sampler = settings_of(Sampling, spec.sampler)._replace(seed=spec.sampler.seed + number)
         runs.append(sample_posterior(model, sampler, report=partial(_say_seed, sampler.seed)))
     checks, figures = [], {}
     failed = sum(not run.converged for run in runs)

@@ -17,7 +17,7 @@ from tridentjax.inference.folded_model import Folded, fold_model
 from tridentjax.inference.limits.cls import reference_fit
 from tridentjax.inference.model import Model
 from tridentjax.inference.optimise import maximise
-from tridentjax.scan.evaluator import STATUS, nominal_outputs, profiled_outputs
+from tridentjax.scan.evaluator import STATUS, record_outputs
 from tridentjax.scan.parts import Column, part_suffix
 from tridentjax.scan.plan import Plan
 from tridentjax.scan.points import Grid, Random, Sobol, sobol_points
@@ -104,13 +104,13 @@ def make_plan(
     source, total = _source(scan, names, model.priors, table)
     about = _about(spec, model, names)
     _require_space(folder, about, total, scan)
-    profiled = scan.nuisances == "profiled"
-    folded = None if profiled else fold_model(model)
-    best = _reference(model, folded, scan) if stored is None else float(stored["log_likelihood"])
+    record = model if scan.nuisances == "profiled" else fold_model(model)
+    best = _reference(model, record, scan) if stored is None else float(stored["log_likelihood"])
     threshold = float(chi2.ppf(scan.confidence_level, scan.parameters_of_interest))
     return Plan(
-        str(folder.resolve()), identity, spec.theory, names, model.priors, source, total, scan, folded,
-        model if profiled else None, best, threshold, about, part_suffix(),
+        folder=str(folder.resolve()), identity=identity, theory=spec.theory, names=names, priors=model.priors,
+        source=source, total=total, spec=scan, record=record, best=best, threshold=threshold, about=about,
+        suffix=part_suffix(),
     )  # fmt: skip
 
 
@@ -152,12 +152,12 @@ def _axis(axis: int | list[float], prior: Prior) -> np.ndarray:
     return spaced(prior.low, prior.high, axis)
 
 
-def _reference(model: Model, folded: Folded | None, scan: ScanSpec) -> float:
+def _reference(model: Model, record: Folded | Model, scan: ScanSpec) -> float:
     """Log-likelihood of the best fit in the ranges of the priors, or of the Standard Model."""
     if scan.reference == "standard_model":
-        bare = dataclasses.replace(model, nuisances={}, names=()) if folded is not None else model
+        bare = dataclasses.replace(model, nuisances={}, names=()) if isinstance(record, Folded) else model
         return -0.5 * float(reference_fit(bare).fit.deviance)
-    outputs = profiled_outputs(model) if folded is None else nominal_outputs(folded)
+    outputs = record_outputs(record)
     return float(maximise(lambda point: outputs(point)["log_likelihood"], model.priors, seed=scan.seed).value)
 
 

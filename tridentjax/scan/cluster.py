@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_wo
 from tridentjax._types import Scalar
 from tridentjax.faults import InputError
 from tridentjax.precision import enable_x64
-from tridentjax.scan.plan import Plan, make_runner
+from tridentjax.scan.plan import Plan, Rows, make_runner
 from tridentjax.scan.progress import Progress
 from tridentjax.theory.binding import choose
 from tridentjax.theory.theories import Parameters, sm
@@ -30,7 +30,6 @@ _IN_FLIGHT = 3  # parts a worker has in hand or waiting
 _TIMEOUT = "10s"
 
 Runner = Callable[[int, np.ndarray | None], dict[str, Any]]
-Rows = Callable[[list[int]], Iterator[tuple[int, np.ndarray | None]]]
 
 
 class ScanPlugin(WorkerPlugin):
@@ -39,12 +38,10 @@ class ScanPlugin(WorkerPlugin):
     def __init__(self, name: str, plan: Plan, batch: int | None) -> None:
         self.name, self._batch = name, batch
         self._run: Runner | None = None
-        record = plan.folded or plan.model
-        assert record is not None
-        self._choices = record.choices
+        self._choices = plan.record.choices
         # functions are named, not sent; arrays are NumPy's: a worker asks for 64 bits before it makes its own
-        plain = jax.tree.map(np.asarray, dataclasses.replace(record, theory=sm, derive=_nothing))
-        self._plan = plan._replace(**{"folded" if plan.folded else "model": plain})
+        bare = dataclasses.replace(plan.record, theory=sm, derive=_nothing)
+        self._plan = plan._replace(record=jax.tree.map(np.asarray, bare))
 
     def setup(self, worker: Any) -> None:
         """Ask for 64 bits before JAX is used in this process."""
@@ -57,9 +54,8 @@ class ScanPlugin(WorkerPlugin):
             raise FileNotFoundError(f"this worker does not see {plan.folder}; the run folder must be shared")
         if self._run is None:
             bound = choose(plan.theory, self._choices)
-            record: Any = plan.folded or plan.model
-            record = dataclasses.replace(record, theory=bound.function, derive=bound.derive)
-            self._run = make_runner(plan._replace(**{"folded" if plan.folded else "model": record}), self._batch)
+            record = dataclasses.replace(plan.record, theory=bound.function, derive=bound.derive)
+            self._run = make_runner(plan._replace(record=record), self._batch)
         return self._run(number, rows)
 
 

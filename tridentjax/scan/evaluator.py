@@ -46,11 +46,7 @@ def nominal_outputs(folded: Folded, derived: bool = False) -> OutputFunction:
 
     def outputs(point: dict[str, Float[Array, ""]]) -> Outputs:
         ratios = folded.rate_ratios(point)
-        found = {f"rate_ratio_{name}": ratios[i] for i, name in enumerate(folded.experiments)}
-        found["log_likelihood"] = folded.log_likelihood(point, ratios)
-        if derived:
-            found |= {name: jnp.asarray(x) for name, x in folded.derived(point).items() if name not in point}
-        return found
+        return _named(folded, point, ratios, folded.log_likelihood(point, ratios), derived)
 
     return outputs
 
@@ -58,20 +54,34 @@ def nominal_outputs(folded: Folded, derived: bool = False) -> OutputFunction:
 def profiled_outputs(model: Model, derived: bool = False) -> OutputFunction:
     """The same with the nuisances that fit best at each point, on responses interpolated in them.
 
-    R is good to 1.5e-4 within a prior width (`response_expansion`); derivatives of R are at those nuisances.
+    R is good to 1.5e-4 within a prior width (`expanded_response`); derivatives of R are at those nuisances.
     """
     cheap, data = expand_model(model), observed(model)
 
     def outputs(point: dict[str, Float[Array, ""]]) -> Outputs:
         best = profile(cheap, data, cheap.ratios_at, point)
-        ratios = cheap.ratios_at(point, best.z)
-        found = {f"rate_ratio_{name}": ratios[i] for i, name in enumerate(model.experiments)}
-        found["log_likelihood"] = -0.5 * best.deviance + model.auxiliary_log_likelihood(point)
-        if derived:
-            found |= {name: jnp.asarray(x) for name, x in model.derived(point).items() if name not in point}
-        return found
+        log_likelihood = -0.5 * best.deviance + model.auxiliary_log_likelihood(point)
+        return _named(model, point, cheap.ratios_at(point, best.z), log_likelihood, derived)
 
     return outputs
+
+
+def record_outputs(record: Folded | Model, derived: bool = False) -> OutputFunction:
+    """`nominal_outputs` of a folded record, `profiled_outputs` of a model."""
+    return nominal_outputs(record, derived) if isinstance(record, Folded) else profiled_outputs(record, derived)
+
+
+def _named(record: Folded | Model, point: Outputs, ratios: Array, log_likelihood: Array, derived: bool) -> Outputs:
+    found = {f"rate_ratio_{name}": ratios[i] for i, name in enumerate(record.experiments)}
+    found["log_likelihood"] = log_likelihood
+    if derived:
+        found |= {name: jnp.asarray(x) for name, x in record.derived(point).items() if name not in point}
+    return found
+
+
+def delta_chi2(log_likelihood: Any, best: float) -> Any:
+    """-2 (ln L - best), of JAX's numbers or of NumPy's."""
+    return -2.0 * (log_likelihood - best)
 
 
 def with_delta_chi2(outputs: OutputFunction, best: float, threshold: float) -> OutputFunction:
@@ -79,7 +89,7 @@ def with_delta_chi2(outputs: OutputFunction, best: float, threshold: float) -> O
 
     def extended(point: dict[str, Float[Array, ""]]) -> Outputs:
         found = outputs(point)
-        found["delta_chi2"] = -2.0 * (found["log_likelihood"] - best)
+        found["delta_chi2"] = delta_chi2(found["log_likelihood"], best)
         found["allowed"] = found["delta_chi2"] < threshold
         return found
 

@@ -1,6 +1,6 @@
 """What a scan evaluates, as one record that any process can work through part by part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ from tridentjax.inference.folded_model import Folded, in_float32
 from tridentjax.inference.model import Model
 from tridentjax.scan.evaluator import (
     OutputFunction,
+    delta_chi2,
     finish,
     input_status,
     kept,
     make_evaluator,
-    nominal_outputs,
-    profiled_outputs,
+    record_outputs,
     with_delta_chi2,
 )
 from tridentjax.scan.parts import Column, part_path, write_part
@@ -28,12 +28,15 @@ from tridentjax.scan.points import Grid, Random, Sobol
 from tridentjax.schema.scan import ScanSpec, parse_keep
 from tridentjax.theory.catalogue import find_theory
 
+# of the parts to do: number of each, with the rows of a table if there is one
+Rows = Callable[[list[int]], Iterator[tuple[int, np.ndarray | None]]]
+
 
 class Plan(NamedTuple):
     """Everything that a part depends on; nothing that one part leaves for another.
 
     `source` gives points of the unit cube (Sobol, Random), values (Grid), or is None where rows of a table are
-    handed in. Exactly one of `folded` (nominal nuisances) and `model` (profiled ones) is there.
+    handed in. `record` is folded at nominal nuisances, or the model whose nuisances are profiled.
     """
 
     folder: str
@@ -44,8 +47,7 @@ class Plan(NamedTuple):
     source: Sobol | Random | Grid | None
     total: int
     spec: ScanSpec
-    folded: Folded | None
-    model: Model | None
+    record: Folded | Model
     best: float
     threshold: float
     about: dict[str, Column]
@@ -76,13 +78,8 @@ class Plan(NamedTuple):
 
     def outputs(self, single: bool) -> OutputFunction:
         """The function that is evaluated at every point."""
-        derived = "derived" in self.spec.outputs
-        if self.folded is not None:
-            plain = nominal_outputs(in_float32(self.folded) if single else self.folded, derived)
-        else:
-            assert self.model is not None
-            plain = profiled_outputs(self.model, derived)
-        return with_delta_chi2(plain, self.best, self.threshold)
+        record = in_float32(self.record) if single and isinstance(self.record, Folded) else self.record
+        return with_delta_chi2(record_outputs(record, "derived" in self.spec.outputs), self.best, self.threshold)
 
 
 def make_runner(
@@ -93,8 +90,7 @@ def make_runner(
     `batch` defaults to what suits the platform. Rows are those of the part where the plan has no source.
     """
     # numbers of a record are arrays here as on a worker of a cluster: XLA treats constants differently in the last bit
-    arrays = {key: jax.tree.map(jnp.asarray, getattr(plan, key)) for key in ("folded", "model")}
-    plan, spec = plan._replace(**arrays), plan.spec
+    plan, spec = plan._replace(record=jax.tree.map(jnp.asarray, plan.record)), plan.spec
     single = spec.precision == "float32"
     default = 256 if jax.local_devices()[0].platform == "cpu" else 2**16
     evaluate = make_evaluator(
@@ -107,7 +103,7 @@ def make_runner(
         devices=devices,
         single=single,
     )
-    fixed = {name: np.asarray(x) for name, x in (plan.folded or plan.model).fixed.items()}  # type: ignore[union-attr]
+    fixed = {name: np.asarray(x) for name, x in plan.record.fixed.items()}
     theory, conditions = find_theory(plan.theory), parse_keep(spec.keep)
     kind = np.float32 if spec.columns == "float32" else np.float64
 
@@ -118,7 +114,7 @@ def make_runner(
         status = input_status(rows, plan.names, theory, fixed)
         columns = {name: np.asarray(found.pop(name)) for name in tuple(found)}
         # by NumPy: in a fused kernel the last bit would depend on the number of devices
-        columns["delta_chi2"] = -2.0 * (columns["log_likelihood"] - plan.best)
+        columns["delta_chi2"] = delta_chi2(columns["log_likelihood"], plan.best)
         columns["allowed"] = columns["delta_chi2"] < plan.threshold
         columns, status = finish(columns, status, kind)
         codes, counts = np.unique(status, return_counts=True)

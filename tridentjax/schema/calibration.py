@@ -31,11 +31,6 @@ class CalibrationSpec(Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     significance: Annotated[FiniteFloat, Field(gt=0.0, lt=0.5)] = 0.01
 
-    @property
-    def warmup_blocks(self) -> int:
-        """Blocks of warm-up: `warmup` transitions, rounded up."""
-        return -(-self.warmup // self.block)
-
     @model_validator(mode="after")
     def _consistent(self) -> "CalibrationSpec":
         if (self.draws + 1) % self.bins:

@@ -30,7 +30,7 @@ class NuisanceSpec(Strict):
     """Width of a nuisance: `log_sd` on the logarithm of a factor, or `sd` of an additive shift.
 
     `shared` says which experiments it moves together: its `own` only, those that have a `nucleus` in common
-    with it, or `all`; without it the kind of the nuisance decides (`experiment_schema.SHARED`).
+    with it, or `all`; without it the kind of the nuisance decides (`experiment.SHARED`).
     """
 
     log_sd: Positive | None = None

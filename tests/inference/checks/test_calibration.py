@@ -13,19 +13,17 @@ import pytest
 from fixtures_statistics import analytic_model
 
 from tridentjax import InputError
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.checks.agreement import across_seeds, against_grid, equal_lengths
-from tridentjax.inference.checks.calibration import calibrate
+from tridentjax.inference.checks.calibration import CalibrationSettings, calibrate
 from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import expand_model
-from tridentjax.inference.posterior import sample_posterior
+from tridentjax.inference.posterior import Sampling, sample_posterior
 from tridentjax.runs.config import load_config
 from tridentjax.runs.validate import reduce_spec
-from tridentjax.schema.calibration import CalibrationSpec
-from tridentjax.schema.run import SamplerSpec
 
-SETTINGS = CalibrationSpec(replications=200, draws=99, warmup=200, block=100, max_draws=1500, batch=200, seed=4)
+SETTINGS = CalibrationSettings(replications=200, draws=99, warmup=200, block=100, max_draws=1500, batch=200, seed=4)
 
 
 # --- uniformity ----------------------------------------------------------------------------------------------
@@ -49,7 +47,7 @@ def calibrated(low=0.2, sd=0.28):
         return m.priors["g"].low, measured.uncertainty_low, measured.uncertainty_high
 
     fitted = eqx.tree_at(numbers, model(), tuple(jnp.asarray(x) for x in (low, sd, sd)))
-    found = calibrate(model(), SETTINGS, SamplerSpec(), fitted)
+    found = calibrate(model(), SETTINGS, Sampling(), fitted)
     return found, found.tests(20)
 
 
@@ -101,7 +99,8 @@ def test_packaged_configs_are_calibrated(name):
     """200 replications: thrown with the kernels, fitted with expanded responses, every nuisance live."""
     spec = load_config(name)
     exact = make_model(reduce_spec(spec, spec.calibration))
-    found = calibrate(exact, spec.calibration, spec.sampler, expand_model(exact))
+    settings, sampler = settings_of(CalibrationSettings, spec.calibration), settings_of(Sampling, spec.sampler)
+    found = calibrate(exact, settings, sampler, expand_model(exact))
     tests = found.tests(20)
     print(name, {key: {k: round(x, 4) for k, x in p.items()} for key, p in tests.items()}, found.divergences.sum())
     assert np.mean(found.ess < found.draws) < 0.05
@@ -124,7 +123,8 @@ def test_chains_against_grids_and_seeds(name):
     settings = ("sampler.draws=2000", "sampler.max_draws=4000")
     spec = load_config(name, (*fixed, *settings))
     built = make_model(spec)
-    runs = [sample_posterior(built, spec.sampler.model_copy(update={"seed": seed})).parameters for seed in (3, 14, 15)]
+    sampler = settings_of(Sampling, spec.sampler)
+    runs = [sample_posterior(built, sampler._replace(seed=seed)).parameters for seed in (3, 14, 15)]
     for parameter, agreed in across_seeds(runs).items():
         assert agreed.p_value > 1e-4 and agreed.r_hat < 1.01, (parameter, agreed)
     fine, coarse = grid_posterior(built, names), grid_posterior(built, names, (60, 80), 64)

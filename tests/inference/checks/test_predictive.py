@@ -1,10 +1,13 @@
 """Posterior predictive checks against tail probabilities from SciPy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 from toy_model import toy_model
 
+from tridentjax.experiment.measurement import Nuisance
 from tridentjax.figures.goodness import plot_predictive
 from tridentjax.figures.style import pyplot
 from tridentjax.inference.checks.predictive import describe, replicate, tail
@@ -20,6 +23,13 @@ COUNTS = {
 @pytest.fixture
 def ratios():
     return {"ccfr": np.random.default_rng(8).normal(1.3, 0.1, DRAWS)}
+
+
+def with_background():
+    """The count with its background as a nuisance."""
+    background = Nuisance(2.9, False, "toy", part="background", centre=9.8)
+    parts = ({"background": "background_ccfr"},)
+    return dataclasses.replace(toy_model(**COUNTS), nuisances={"background_ccfr": background}, parts=parts)
 
 
 def binomial(p):
@@ -40,7 +50,7 @@ def test_p_value_of_a_ratio_is_the_mean_normal_tail(ratios, shape):
 
 @pytest.mark.parametrize("sampled", [False, True])
 def test_p_value_of_a_count_is_a_mid_p(ratios, sampled):
-    model, R = toy_model(**COUNTS), ratios["ccfr"]
+    model, R = with_background() if sampled else toy_model(**COUNTS), ratios["ccfr"]
     backgrounds = np.random.default_rng(9).normal(9.0, 2.0, DRAWS)
     found = replicate(model, ratios, {"background_ccfr": backgrounds} if sampled else {}, 3)["ccfr"]
     signal = 10.8 * R
@@ -59,15 +69,22 @@ def test_p_value_of_a_count_is_a_mid_p(ratios, sampled):
 
 def test_a_background_that_would_make_the_mean_negative_is_cut_off(ratios):
     below = {"background_ccfr": np.full(DRAWS, -40.0)}
-    found = replicate(toy_model(**COUNTS), ratios, below, 3)["ccfr"]
+    found = replicate(with_background(), ratios, below, 3)["ccfr"]
     assert (found.predicted < 1e-8).all() and (found.replicas == 0.0).all() and found.p_value == 0.0
+
+
+def ratio(value, low, high):
+    model = toy_model(value=value, uncertainty_low=low, uncertainty_high=high)
+    return model.chains[0].experiment.measurement
 
 
 def test_tail_counts_ties_half_and_takes_the_right_side():
     predicted = np.asarray([2.0, 2.0, 2.0, 2.0])
-    assert tail(np.asarray([3.0, 4.0, 0.0, 2.0]), 4.0, predicted, 1.0, 1.0) == pytest.approx((0 + 0.5 + 0.5 + 0) / 4)
+    assert tail(ratio(4.0, 1.0, 1.0), np.asarray([3.0, 4.0, 0.0, 2.0]), predicted) == pytest.approx(
+        (0 + 0.5 + 0.5 + 0) / 4
+    )
     # above the prediction the lower error counts: (4 - 2)/0.5 = 4; below it (2 - 0)/8
-    assert tail(np.asarray([4.0, 0.0, 6.0, 5.0]), 3.9, predicted, 0.5, 8.0) == pytest.approx(0.75)
+    assert tail(ratio(3.9, 0.5, 8.0), np.asarray([4.0, 0.0, 6.0, 5.0]), predicted) == pytest.approx(0.75)
 
 
 def test_same_seed_same_replicas_and_limits_are_left_out(ratios):

@@ -10,14 +10,13 @@ from fixtures_statistics import analytic_model
 from scipy import stats
 
 from tridentjax import InputError
-from tridentjax.inference.checks.calibration import calibrate
+from tridentjax.inference.checks.calibration import CalibrationSettings, calibrate
 from tridentjax.inference.checks.simulate import throw_truths
 from tridentjax.inference.coordinates import Edge, Prior
 from tridentjax.inference.data import with_data
-from tridentjax.schema.calibration import CalibrationSpec
-from tridentjax.schema.run import SamplerSpec
+from tridentjax.inference.posterior import Sampling
 
-SETTINGS = CalibrationSpec(replications=200, draws=99, warmup=200, block=100, max_draws=1500, batch=200, seed=4)
+SETTINGS = CalibrationSettings(replications=200, draws=99, warmup=200, block=100, max_draws=1500, batch=200, seed=4)
 
 
 def model(high=3.0):
@@ -64,4 +63,4 @@ def test_needles_are_refused():
     with pytest.raises(
         InputError, match=r"\d\d % of the simulated data lie more than 1000 errors .*calibration\.ranges"
     ):
-        calibrate(wide, SETTINGS, SamplerSpec())
+        calibrate(wide, SETTINGS, Sampling())

@@ -13,11 +13,10 @@ from ruamel.yaml import YAML
 from scipy.optimize import minimize
 
 from tridentjax import InputError
-from tridentjax.inference.build import make_model
-from tridentjax.inference.limits.region import find_region, make_plane
+from tridentjax.inference.build import make_model, settings_of
+from tridentjax.inference.limits.region import ContourSettings, Rays, find_region, make_plane
 from tridentjax.inference.limits.statistics import bayesian
 from tridentjax.runs.config import load_config
-from tridentjax.schema.contour import RaysSpec
 
 LIMITS = YAML(typ="safe", pure=True).load(Path(__file__).parents[2] / "references" / "limits.yaml")["entries"]
 Z = 1.959963984540054
@@ -77,7 +76,8 @@ def test_ring_of_a_contact_interaction_has_two_boundaries():
     config = load_config("contact_plane", (*OFF, "contour.points=5"))
     model = make_model(config)
     assert config.contour is not None and config.contour.rays is not None
-    found = find_region(model, make_plane(model, config.contour), "gaussian", config.contour)
+    spec = settings_of(ContourSettings, config.contour)
+    found = find_region(model, make_plane(model, spec), "gaussian", spec)
     assert all([b.above for b in ray.boundaries] == [False, True] for ray in found.rays)
     at = ratios(found)[:, 0].reshape(-1, 2)
     np.testing.assert_allclose(at[:, 0], 0.82 - Z * 0.28, rtol=1e-6)
@@ -141,11 +141,11 @@ def test_credible_region_holds_its_share_of_the_posterior():
 def test_planes_that_are_refused():
     model = statistical_model(nuisances=OFF)
     with pytest.raises(InputError) as caught:
-        make_plane(model, settings(x="mas", at={"g": 0.1, "h": 2.0}, rays=RaysSpec(origin={"mass": 0.1})))
+        make_plane(model, settings(x="mas", at={"g": 0.1, "h": 2.0}, rays=Rays(origin={"mass": 0.1})))
     for text in ("contour.x = 'mas'; allowed: a parameter with a prior (mass, g)", "contour.at: g is not among",
                  "contour.at: h is not among", "contour.rays.origin gives mass; needed: mas and g"):  # fmt: skip
         assert any(text in fault for fault in caught.value.faults), text
     with pytest.raises(InputError, match="x and y are both g"):
         make_plane(model, settings(x="g"))
     with pytest.raises(InputError, match=r"contour\.rays\.origin\.g = -0\.1; allowed: positive"):
-        make_plane(model, settings(rays=RaysSpec(origin={"mass": 0.1, "g": -0.1})))
+        make_plane(model, settings(rays=Rays(origin={"mass": 0.1, "g": -0.1})))

@@ -65,13 +65,13 @@ def default_experiments() -> list[Experiment]:
         experiment
         for experiment in every
         if experiment.measurement.kind == "projection"
-        and not (experiment.measurement.observable == "rate_ratio" and experiment.exposure is not None)
+        and not (experiment.measurement.is_ratio and experiment.exposure is not None)
     ]
     return [*sorted(data.values(), key=_order), *sorted(projections, key=_order)]
 
 
 def _order(experiment: Experiment) -> tuple[bool, str]:
-    return experiment.measurement.observable == "upper_limit", experiment.name
+    return experiment.measurement.is_limit, experiment.name
 
 
 def _row(experiment: Experiment, theory: str, bound: BoundTheory) -> Comparison:

@@ -54,7 +54,10 @@ def against_grid(
             mixed = 0.0 < share < 1.0  # chains that are all on one side have no spread to take an ESS from
             ess = float(effective_sample_size(below)) if mixed else float(below.shape[0])
             error = float(np.hypot(np.sqrt(q * (1.0 - q) / ess), grid_error))
-            rows.append(Deviation(name, q, value, share, error, grid_error, (share - q) / error))
+            pull = (share - q) / error
+            rows.append(
+                Deviation(parameter=name, q=q, value=value, share=share, error=error, grid_error=grid_error, pull=pull)
+            )
     return rows
 
 

@@ -14,7 +14,7 @@ devices. Draws go on until every replication has L effective ones; then L are ta
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,16 +26,32 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 from numpyro.infer.hmc import hmc
 
-from tridentjax.inference.checks.simulate import require_informative, require_throwable, throw_truths
+from tridentjax.inference.checks.simulate import Truth, require_informative, require_throwable, throw_truths
 from tridentjax.inference.checks.uniformity import chi2_p_value, ecdf_p_value
 from tridentjax.inference.data import with_data
 from tridentjax.inference.diagnostics import bulk_ess
 from tridentjax.inference.model import Model
+from tridentjax.inference.posterior import Sampling
 from tridentjax.precision import require_float64
-from tridentjax.schema.calibration import CalibrationSpec
-from tridentjax.schema.run import SamplerSpec
 
 LOG_LIKELIHOOD = "log_likelihood"
+
+
+class CalibrationSettings(NamedTuple):
+    """How many replications a calibration has, and the transitions of each; `batch` replications run at once."""
+
+    replications: int = 200
+    draws: int = 99
+    warmup: int = 300
+    block: int = 100
+    max_draws: int = 2000
+    batch: int = 100
+    seed: int = 1
+
+    @property
+    def warmup_blocks(self) -> int:
+        """Blocks of warm-up: `warmup` transitions, rounded up."""
+        return -(-self.warmup // self.block)
 
 
 class Calibration(NamedTuple):
@@ -80,8 +96,8 @@ class CalibrationProgress(NamedTuple):
 
 def calibrate(
     model: Model,
-    settings: CalibrationSpec,
-    sampler: SamplerSpec,
+    settings: CalibrationSettings,
+    sampler: Sampling,
     fitted: Model | None = None,
     report: Callable[[CalibrationProgress], None] | None = None,
 ) -> Calibration:
@@ -117,54 +133,78 @@ def calibrate(
     devices = jax.local_devices()
     size = min(settings.batch, count)
     size += -size % len(devices)
-    start_chains, run_block = _compiled(fitted, settings, sampler, devices)
-    values, likelihood = _quantities(fitted)
-    ranks, truths, ess, divergences, transitions = [], [], [], [], 0
+    programs, quantities = _compiled(fitted, settings, sampler, devices), _quantities(fitted)
+    batches, transitions = [], 0
     for first in range(0, count, size):
         rows = np.arange(first, first + size) % count  # the last batch is filled up with replications done already
-        data = truth.data[rows]
-        state = start_chains(keys[rows], starts[rows], data)
-        for _ in range(settings.warmup_blocks):
-            state, _ = run_block(state, data)
-        transitions += settings.warmup_blocks * settings.block * size
-        kept: list[tuple[np.ndarray, ...]] = []
-        while True:
-            state, block = run_block(state, data)
-            kept.append(jax.tree.map(np.asarray, block))
-            z, energy, diverging = (np.concatenate(x, axis=1) for x in zip(*kept, strict=True))
-            transitions += settings.block * size
-            log_likelihood = 0.5 * (z**2).sum(2) - energy  # what the prior adds to the potential is taken out
-            every = np.concatenate([z, log_likelihood[:, :, None]], axis=2)
-            least = np.asarray([min(bulk_ess(column[None]) for column in chain.T) for chain in every])
-            done = (least.min() >= settings.draws and z.shape[1] >= settings.draws) or z.shape[1] >= settings.max_draws
+        own = Truth({name: x[rows] for name, x in truth.values.items()}, truth.data[rows])
+        for drawn in _blocks(programs, settings, keys[rows], starts[rows], own.data):
+            done = drawn.enough(settings)
             if report is not None:
                 finished = min(first + size, count) if done else first
                 eta = (time.monotonic() - started) * (count - finished) / finished if finished else np.nan
-                report(CalibrationProgress(finished, count, z.shape[1], float(least.min()), eta))
+                report(CalibrationProgress(finished, count, drawn.z.shape[1], float(drawn.ess.min()), eta))
             if done:
                 break
-        places = ((np.arange(settings.draws) + 0.5) * z.shape[1] / settings.draws).astype(int)
-        drawn = values(jnp.asarray(z[:, places]))
-        own = {name: np.asarray(x)[rows] for name, x in truth.values.items()}
-        at_truth = np.asarray(likelihood({name: jnp.asarray(x) for name, x in own.items()}, data))
-        columns = [(np.asarray(drawn[name]), own[name]) for name in fitted.names]
-        columns.append((log_likelihood[:, places], at_truth))
-        new = min(size, count - first)
-        ranks.append(np.stack([(x < y[:, None]).sum(1) for x, y in columns], axis=1)[:new])  # (1)
-        truths.append(np.stack([y for _, y in columns], axis=1)[:new])
-        ess.append(least[:new])
-        divergences.append(diverging.sum(1)[:new])
+        transitions += (settings.warmup_blocks * settings.block + drawn.z.shape[1]) * size
+        ranks, truths = _ranks(fitted, quantities, drawn, own, settings.draws)
+        batches.append([x[: count - first] for x in (ranks, truths, drawn.ess, drawn.divergences)])
+    ranks, truths, ess, divergences = (np.concatenate(x) for x in zip(*batches, strict=True))
     return Calibration(
-        (*fitted.names, LOG_LIKELIHOOD),
-        settings.draws,
-        np.concatenate(ranks),
-        np.concatenate(truths),
-        np.asarray(truth.data),
-        np.concatenate(ess),
-        np.concatenate(divergences),
-        transitions,
-        time.monotonic() - started,
-    )
+        names=(*fitted.names, LOG_LIKELIHOOD), draws=settings.draws, ranks=ranks, truth=truths,
+        data=np.asarray(truth.data), ess=ess, divergences=divergences, transitions=transitions,
+        seconds=time.monotonic() - started,
+    )  # fmt: skip
+
+
+class _Drawn(NamedTuple):
+    """What a batch of replications has drawn so far: (replication, draw), and by replication the smallest ESS."""
+
+    z: np.ndarray
+    log_likelihood: np.ndarray
+    ess: np.ndarray
+    divergences: np.ndarray
+
+    def enough(self, settings: CalibrationSettings) -> bool:
+        """Whether every replication has its effective draws, or none may have more."""
+        draws = self.z.shape[1]
+        return draws >= settings.max_draws or bool(min(self.ess.min(), draws) >= settings.draws)
+
+
+def _blocks(
+    programs: tuple[Callable[..., Any], Callable[..., Any]],
+    settings: CalibrationSettings,
+    keys: Array,
+    starts: Float[Array, "replication parameter"],
+    data: Float[Array, "replication experiment"],
+) -> Iterator[_Drawn]:
+    """Warm up the chains of a batch, then give all draws after every block."""
+    start_chains, run_block = programs
+    state = start_chains(keys, starts, data)
+    for _ in range(settings.warmup_blocks):
+        state, _ = run_block(state, data)
+    kept: list[tuple[np.ndarray, ...]] = []
+    while True:
+        state, block = run_block(state, data)
+        kept.append(jax.tree.map(np.asarray, block))
+        z, energy, diverging = (np.concatenate(x, axis=1) for x in zip(*kept, strict=True))
+        log_likelihood = 0.5 * (z**2).sum(2) - energy  # what the prior adds to the potential is taken out
+        every = np.concatenate([z, log_likelihood[:, :, None]], axis=2)
+        ess = np.asarray([min(bulk_ess(column[None]) for column in chain.T) for chain in every])
+        yield _Drawn(z, log_likelihood, ess, diverging.sum(1))
+
+
+def _ranks(
+    model: Model, quantities: tuple[Callable[..., Any], Callable[..., Any]], drawn: _Drawn, truth: Truth, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks (1) of the truths of a batch among `count` draws at equal distances, and the truths themselves."""
+    values, likelihood = quantities
+    places = ((np.arange(count) + 0.5) * drawn.z.shape[1] / count).astype(int)
+    found = values(jnp.asarray(drawn.z[:, places]))
+    columns = [(np.asarray(found[name]), np.asarray(truth.values[name])) for name in model.names]
+    columns.append((drawn.log_likelihood[:, places], np.asarray(likelihood(truth.values, truth.data))))
+    ranks = np.stack([(x < y[:, None]).sum(1) for x, y in columns], axis=1)  # (1)
+    return ranks, np.stack([y for _, y in columns], axis=1)
 
 
 def _quantities(model: Model) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -175,7 +215,7 @@ def _quantities(model: Model) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _compiled(
-    model: Model, settings: CalibrationSpec, sampler: SamplerSpec, devices: list[Any]
+    model: Model, settings: CalibrationSettings, sampler: Sampling, devices: list[Any]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Start and one block of transitions of many chains, each with data of its own, over all devices."""
     arrays, static = eqx.partition(model, eqx.is_array)

@@ -18,11 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.experiment.likelihood import profiled_background
-from tridentjax.inference.data import throw
+from tridentjax.experiment.likelihood import best_background
+from tridentjax.experiment.measurement import Measurement
+from tridentjax.inference.data import positive_background, throw
 from tridentjax.inference.model import Model
-
-_SMALLEST_MEAN = 1e-9  # of a count: a normal background may be negative, and rounding too
 
 
 class Replicated(NamedTuple):
@@ -52,14 +51,17 @@ def replicate(
     -------
     By experiment; published upper limits, which are no data that could be thrown, are left out.
     """
-    chains = [chain for chain in model.chains if chain.experiment.measurement.observable != "upper_limit"]
-    if not chains:
+    shown = [i for i, chain in enumerate(model.chains) if not chain.experiment.measurement.is_limit]
+    if not shown:
         return {}
-    thrown = dataclasses.replace(model, chains=tuple(chains))
-    names = [chain.experiment.name for chain in chains]
+    thrown = dataclasses.replace(
+        model, chains=tuple(model.chains[i] for i in shown), parts=tuple(model.parts[i] for i in shown)
+    )
+    names, measured = thrown.experiments, [chain.experiment.measurement for chain in thrown.chains]
     shape = rate_ratios[names[0]].shape
     ratios = jnp.stack([jnp.asarray(rate_ratios[name].ravel()) for name in names], axis=1)
-    backgrounds = jnp.stack([_background(chain.experiment, rate_ratios, parameters) for chain in chains], axis=1)
+    sampled = [parameters.get(name) for name in thrown.background_names]
+    backgrounds = jnp.stack([_background(*row) for row in zip(measured, ratios.T, sampled, strict=True)], axis=1)
     keys = jax.random.split(jax.random.PRNGKey(seed), ratios.shape[0])
 
     @eqx.filter_jit
@@ -71,27 +73,18 @@ def replicate(
 
     replicas = np.asarray(values(ratios, backgrounds, keys))
     found = {}
-    for i, chain in enumerate(chains):
-        m = chain.experiment.measurement
-        counts = m.observable == "counts"
-        R = np.asarray(ratios[:, i])
-        predicted = m.signal_sm * R + np.asarray(backgrounds[:, i]) if counts else R
-        p = tail(
-            replicas[:, i], m.value, predicted, *((1.0, 1.0) if counts else (m.uncertainty_low, m.uncertainty_high))
-        )
+    for i, m in enumerate(measured):
+        predicted = np.asarray(m.expected(ratios[:, i], backgrounds[:, i]))
+        p = tail(m, replicas[:, i], predicted)
         found[names[i]] = Replicated(
             replicas[:, i].reshape(shape), predicted.reshape(shape), float(m.value), p, m.unit, m.kind
         )
     return found
 
 
-def tail(replicas: np.ndarray, observed: float, predicted: np.ndarray, sd_low: float, sd_high: float) -> float:
+def tail(measurement: Measurement, replicas: np.ndarray, predicted: np.ndarray) -> float:
     """Value p of Eq. (1); the upper error of a ratio applies where the prediction lies above the datum."""
-
-    def distance(x: np.ndarray) -> np.ndarray:
-        return np.abs(x - predicted) / np.where(predicted > x, sd_high, sd_low)
-
-    thrown, own = distance(replicas), distance(np.full_like(predicted, observed))
+    thrown, own = (measurement.distance(jnp.asarray(x), jnp.asarray(predicted)) for x in (replicas, measurement.value))
     return float(np.mean((thrown > own) + 0.5 * (thrown == own)))
 
 
@@ -111,15 +104,10 @@ def describe(found: dict[str, Replicated]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _background(experiment: Any, rate_ratios: dict[str, np.ndarray], parameters: dict[str, np.ndarray]) -> Any:
-    """Background of one experiment at every draw; 0 for a ratio."""
-    m, R = experiment.measurement, jnp.asarray(rate_ratios[experiment.name].ravel())
-    if m.observable != "counts":
-        return jnp.zeros_like(R)
-    sampled = parameters.get(f"background_{experiment.name}")
+def _background(
+    measurement: Measurement, ratios: Float[Array, " draw"], sampled: np.ndarray | None
+) -> Float[Array, " draw"]:
+    """Background of one experiment at every draw."""
     if sampled is not None:
-        return jnp.maximum(jnp.asarray(sampled.ravel()), _SMALLEST_MEAN - m.signal_sm * R)
-    best = jax.vmap(
-        lambda ratio: profiled_background(m.value, m.signal_sm * ratio, m.background, m.background_uncertainty)
-    )
-    return best(R) * jnp.ones_like(R)
+        return positive_background(measurement, ratios, jnp.asarray(sampled.ravel()))
+    return jax.vmap(lambda R: best_background(measurement, R))(ratios) * jnp.ones_like(ratios)

@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax.faults import InputError
-from tridentjax.inference.data import throw
+from tridentjax.inference.data import positive_background, throw
 from tridentjax.inference.model import Model
 
 _FAR = 1e3  # errors from the Standard Model
-_SMALLEST_MEAN = 1e-9  # of a count: a normal background may be negative
 
 
 class Truth(NamedTuple):
@@ -32,11 +31,11 @@ def require_throwable(model: Model) -> None:
         (a map fitted to one data set); all at once.
     """
     faults = []
-    for chain in model.chains:
+    for chain, background in zip(model.chains, model.background_names, strict=True):
         m, name = chain.experiment.measurement, chain.experiment.name
-        if m.observable == "upper_limit":
+        if m.is_limit:
             faults.append(f"experiments: {name} is an upper limit, no data can be thrown from it; leave it out")
-        if m.observable == "counts" and m.background_uncertainty > 0.0 and f"background_{name}" not in model.nuisances:
+        if m.uncertain_background and not background:
             faults.append(
                 f"nuisances: the background of {name} is profiled; calibration needs it sampled, switch it on"
             )
@@ -65,11 +64,8 @@ def throw_truths(model: Model, count: int, key: Array) -> Truth:
             of_z, of_data = jax.random.split(key)
             values, _ = model.parameters(jax.random.normal(of_z, (len(model.names),)))
             ratios = model.rate_ratios(values)
-            return (
-                values,
-                throw(model, ratios, jnp.zeros(0), _backgrounds(model, ratios, values), of_data).value,
-                ratios,
-            )
+            backgrounds = _backgrounds(model, ratios, values)
+            return values, throw(model, ratios, jnp.zeros(0), backgrounds, of_data).value, ratios
 
         return jax.lax.map(one, keys, batch_size=32)
 
@@ -96,11 +92,9 @@ def require_informative(model: Model, data: Float[Array, "replication experiment
     InputError : more than 10 % of the data lie 1000 errors or more from the Standard Model.
     """
     far = np.zeros(data.shape[0], bool)
-    for chain, x in zip(model.chains, np.asarray(data).T, strict=True):
+    for chain, x in zip(model.chains, data.T, strict=True):
         m = chain.experiment.measurement
-        counts = m.observable == "counts"
-        expected = m.signal_sm + m.background if counts else 1.0
-        far |= np.abs(x - expected) > _FAR * (np.sqrt(expected) if counts else m.uncertainty_high)
+        far |= np.asarray(m.distance(x, m.expected(1.0, m.background)) > _FAR)
     if far.mean() > 0.1:
         raise InputError(
             [
@@ -113,13 +107,11 @@ def require_informative(model: Model, data: Float[Array, "replication experiment
 def _backgrounds(
     model: Model, ratios: Float[Array, " experiment"], values: dict[str, Any]
 ) -> Float[Array, " experiment"]:
-    """True background of every experiment, 0 for a ratio; the expected count stays positive."""
-    measured = [(chain.experiment.name, chain.experiment.measurement) for chain in model.chains]
+    """True background of every experiment."""
+    measured = [chain.experiment.measurement for chain in model.chains]
     return jnp.stack(
         [
-            jnp.maximum(values.get(f"background_{name}", m.background), _SMALLEST_MEAN - m.signal_sm * ratios[i])
-            if m.observable == "counts"
-            else jnp.zeros(())
-            for i, (name, m) in enumerate(measured)
+            positive_background(m, ratios[i], values.get(name, m.background))
+            for i, (name, m) in enumerate(zip(model.background_names, measured, strict=True))
         ]
     )

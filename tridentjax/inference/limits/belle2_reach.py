@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from tridentjax.experiment.belle2 import (
     photon_cross_section,
 )
 from tridentjax.faults import InputError
+from tridentjax.roots import bisect
 from tridentjax.theory.mediators import ELECTRIC_CHARGE
 
 LARGEST_COUPLING = 1.0  # beyond it neither the width nor O(eps^2) can be left out
@@ -109,10 +110,5 @@ def first_crossing(
     first = jnp.argmax(above, axis=0)
     low, high = lattice[jnp.maximum(first - 1, 0)], lattice[first]
 
-    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
-        middle = (bracket[0] + bracket[1]) / 2.0
-        right = events_at(jnp.exp(middle)) >= limit
-        return jnp.where(right, bracket[0], middle), jnp.where(right, middle, bracket[1])
-
-    high = jax.lax.fori_loop(0, 52, halve, (low, high))[1]
+    high = bisect(lambda u: ~(events_at(jnp.exp(u)) >= limit), low, high, 52)[1]
     return jnp.where(above.any(axis=0), jnp.exp(high), jnp.nan)

@@ -23,6 +23,7 @@ from tridentjax.inference.data import Data, deviances, observed
 from tridentjax.inference.limits.rays import Boundary, Plane
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile import profile
+from tridentjax.roots import bisect_numpy
 
 _LATTICE = 65
 _HALVINGS = 40
@@ -161,10 +162,8 @@ def _roots(
     excess = sampled - (reference + threshold)[:, None]
     low, high, found = _brackets(lattice, excess, boundary)
 
-    def excluded(t: np.ndarray) -> np.ndarray:
-        return F(t) - reference - threshold > 0.0
-
-    return np.where(found, _bisected(excluded, low, high), np.nan)
+    low, high = bisect_numpy(lambda t: ~(F(t) - reference - threshold > 0.0), low, high, _HALVINGS)
+    return np.where(found, (low + high) / 2.0, np.nan)
 
 
 def _lowest(F: Callable[[np.ndarray], np.ndarray], lattice: np.ndarray, sampled: np.ndarray) -> np.ndarray:
@@ -191,14 +190,6 @@ def _brackets(lattice: np.ndarray, excess: np.ndarray, boundary: Boundary) -> tu
     left, right = lattice[nearest], lattice[nearest + 1]
     low, high = (left, right) if boundary.above else (right, left)
     return low, high, np.asarray(change.any(axis=1))
-
-
-def _bisected(excluded: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        out = excluded(middle)
-        low, high = np.where(out, low, middle), np.where(out, middle, high)
-    return (low + high) / 2.0
 
 
 def _coordinate(plane: Plane, boundary: Boundary, t: np.ndarray) -> tuple[str, np.ndarray]:

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tridentjax.inference.coordinates import Prior
+from tridentjax.roots import bisect_numpy
 
 _CHUNK = 128
 _EXTREMUM_STEPS = 30
@@ -137,13 +138,11 @@ def sample_rays(objective: Objective, positions: np.ndarray, samples: int) -> Sa
     F, slope = objective(positions[:, None], t)
     turning = np.isfinite(F[:, :-1]) & np.isfinite(F[:, 1:]) & (slope[:, :-1] * slope[:, 1:] < 0.0)
     row, column = np.nonzero(turning)
-    low, high = t[row, column].copy(), t[row, column + 1].copy()
     sign = np.sign(slope[row, column])
-    for _ in range(_EXTREMUM_STEPS if row.size else 0):
-        middle = (low + high) / 2.0
-        _, found = objective(positions[row], middle)
-        before = sign * found > 0.0
-        low, high = np.where(before, middle, low), np.where(before, high, middle)
+    low, high = bisect_numpy(
+        lambda middle: sign * objective(positions[row], middle)[1] > 0.0,
+        t[row, column], t[row, column + 1], _EXTREMUM_STEPS,
+    )  # fmt: skip
     extra_t = np.full((positions.size, int(turning.sum(1).max(initial=0))), np.nan)
     place = np.concatenate([np.arange(n) for n in turning.sum(1)]) if row.size else np.zeros(0, int)
     extra_t[row, place] = (low + high) / 2.0
@@ -163,14 +162,15 @@ def locate(objective: Objective, samples: Samples, level: np.ndarray, steps: int
     row, column = np.nonzero(allowed[:, :-1] != allowed[:, 1:])
     inside = np.where(allowed[row, column], column, column + 1)
     outside = np.where(allowed[row, column], column + 1, column)
-    t_in, t_out = samples.t[row, inside].copy(), samples.t[row, outside].copy()
-    e_in, e_out = excess[row, inside].copy(), excess[row, outside].copy()
-    for _ in range(steps if row.size else 0):
-        middle = (t_in + t_out) / 2.0
-        e = objective(samples.positions[row], middle)[0] - level[row]
-        good = e <= 0.0
-        t_in, e_in = np.where(good, middle, t_in), np.where(good, e, e_in)
-        t_out, e_out = np.where(good, t_out, middle), np.where(good, e_out, e)
+    t_in, t_out = samples.t[row, inside], samples.t[row, outside]
+    e_in, e_out = excess[row, inside], excess[row, outside]
+    if row.size:
+
+        def beyond(t: np.ndarray) -> np.ndarray:
+            return objective(samples.positions[row], t)[0] - level[row]
+
+        t_in, t_out = bisect_numpy(lambda t: beyond(t) <= 0.0, t_in, t_out, steps)
+        e_in, e_out = beyond(t_in), beyond(t_out)
     share = np.where(np.isfinite(e_out) & (e_out > e_in), -e_in / np.where(e_out > e_in, e_out - e_in, 1.0), 0.0)
     root = t_in + share * (t_out - t_in)
     rays = []

@@ -1,6 +1,6 @@
 """Regions of a model: the rays of a plane, a statistic, and what was found, with the exact chain at the end.
 
-The search uses responses expanded in the nuisances (`response_expansion`). Every bracket is then tested with the
+The search uses responses expanded in the nuisances (`expanded_response`). Every bracket is then tested with the
 kernels themselves, at the nuisances that the expansion finds (F is stationary there), and moved where the two
 disagree: boundaries reported are those of the exact chain.
 """
@@ -26,12 +26,38 @@ from tridentjax.inference.limits.statistics import (
     profiled_deviance,
 )
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.schema.contour import ContourSpec
 
 _BRACKET = 1e-7  # half width of a bracket, in t
 _LONGEST_STEP = 0.05
 _WIDENINGS = 12
 _TOY_STEPS = 4
+
+
+class Rays(NamedTuple):
+    """Rays that leave a point, `radius` prior ranges long."""
+
+    origin: dict[str, float]
+    radius: float = 1.0
+
+
+class ContourSettings(NamedTuple):
+    """Which plane a contour is drawn in and how finely; without `rays` along lines of constant x.
+
+    `at` fixes other sampled parameters, which else are at the middle of their priors. `points` rays are sampled
+    `samples` times each; between rays of different topology come `refinements` generations of new ones.
+    """
+
+    x: str
+    y: str
+    confidence_level: float = 0.95
+    parameters_of_interest: int = 1
+    points: int = 60
+    samples: int = 64
+    refinements: int = 4
+    toys: int = 2000
+    seed: int = 1
+    rays: Rays | None = None
+    at: dict[str, float] = {}  # noqa: RUF012
 
 
 class Region(NamedTuple):
@@ -48,7 +74,7 @@ class Region(NamedTuple):
         return self.plane.point(jnp.asarray(boundary.position), jnp.asarray(boundary.t if t is None else t))
 
 
-def make_plane(model: Model, spec: ContourSpec) -> Plane:
+def make_plane(model: Model, spec: ContourSettings) -> Plane:
     """The plane of a contour: ranges are those of the priors, other sampled parameters are fixed.
 
     Raises
@@ -81,7 +107,7 @@ def make_plane(model: Model, spec: ContourSpec) -> Plane:
     return Plane(spec.x, spec.y, priors, middle, origin, spec.rays.radius if spec.rays else 1.0)
 
 
-def _flat_origin(model: Model, spec: ContourSpec) -> tuple[float, float]:
+def _flat_origin(model: Model, spec: ContourSettings) -> tuple[float, float]:
     assert spec.rays is not None
     values = []
     for name in (spec.x, spec.y):
@@ -94,14 +120,14 @@ def _flat_origin(model: Model, spec: ContourSpec) -> tuple[float, float]:
     return values[0], values[1]
 
 
-def find_region(model: Model, plane: Plane, key: str, spec: ContourSpec) -> Region:
+def find_region(model: Model, plane: Plane, key: str, spec: ContourSettings) -> Region:
     """Allowed region by one of `STATISTICS`.
 
     Raises
     ------
     InputError : a statistic that the model does not have.
     """
-    if key == "cls_toys" and any(c.experiment.measurement.observable == "upper_limit" for c in model.chains):
+    if key == "cls_toys" and any(c.experiment.measurement.is_limit for c in model.chains):
         raise InputError(["statistic cls_toys: a published limit cannot be thrown; choose cls or profile"])
     exact_at_once = key in ("gaussian", "bayesian")  # nuisances nominal, or folded for every draw
     searched = model if exact_at_once else expand_model(model)
@@ -119,7 +145,7 @@ def find_region(model: Model, plane: Plane, key: str, spec: ContourSpec) -> Regi
     return _with_toys(region, spec) if key == "cls_toys" else region
 
 
-def _statement(model: Model, plane: Plane, key: str, spec: ContourSpec) -> Statement:
+def _statement(model: Model, plane: Plane, key: str, spec: ContourSettings) -> Statement:
     level = spec.confidence_level
     if key == "gaussian":
         return gaussian(model, level)
@@ -132,7 +158,7 @@ def _statement(model: Model, plane: Plane, key: str, spec: ContourSpec) -> State
     return profile_ratio(model, level, _best_fit(model, plane, spec))
 
 
-def _best_fit(model: Model, plane: Plane, spec: ContourSpec) -> tuple[float, float, float]:
+def _best_fit(model: Model, plane: Plane, spec: ContourSettings) -> tuple[float, float, float]:
     """Position, t and F of the best fit in the plane: the best sample of all rays, improved by a simplex."""
     objective = Objective(partial(profiled_deviance, model, observed(model)), plane)
     found = sample_rays(objective, plane.positions(spec.points), spec.samples)
@@ -194,7 +220,7 @@ def _certify(rays: list[Ray], statement: Statement, fast: Objective, exact: Obje
     ]
 
 
-def _with_toys(region: Region, spec: ContourSpec) -> Region:
+def _with_toys(region: Region, spec: ContourSettings) -> Region:
     """Replace asymptotic roots by those of toys: Newton steps with the asymptotic slope, at common random numbers.
 
     The bracket of such a root is two standard errors wide on either side; its excesses are unknown (NaN).

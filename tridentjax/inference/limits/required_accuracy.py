@@ -17,7 +17,6 @@ experiment says about its own error.
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -28,17 +27,17 @@ from scipy.stats import norm
 
 from tridentjax._types import Scalar
 from tridentjax.experiment.load import load_experiment
-from tridentjax.experiment.measurement import Measurement
 from tridentjax.faults import InputError
-from tridentjax.inference.build import make_model
+from tridentjax.inference.build import build_model
+from tridentjax.inference.coordinates import Prior
 from tridentjax.inference.data import deviances, observed
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile import Profile, profile
 from tridentjax.rates.budget import TheoryBudget, theory_budget
 from tridentjax.rates.chain import fold, prepare
 from tridentjax.rates.exposure import expected_events
-from tridentjax.schema.run import RunSpec
-from tridentjax.schema.strict import validate
+from tridentjax.roots import bisect
+from tridentjax.theory.binding import Range, bind_theory
 
 LABEL = "projection, not data"
 BEAM_MODES = ("dune_fhc", "dune_rhc")
@@ -98,16 +97,10 @@ def projection_model(experiment: str) -> Model:
     ------
     InputError : an experiment that does not exist or measures no rate ratio.
     """
-    measured = load_experiment(experiment).measurement
-    if measured.observable != "rate_ratio":
+    loaded = load_experiment(experiment)
+    measured = loaded.measurement
+    if not measured.is_ratio:
         raise InputError([f"{experiment} measures {measured.observable}; needed: an experiment with a rate_ratio"])
-    priors = {"mass": (1e-3, 1e3, "GeV"), "g": (SMALLEST_COUPLING, LARGEST_COUPLING, "1")}  # only the names matter
-    params = {
-        name: {"prior": {"dist": "loguniform", "min": low, "max": high}, "unit": unit}
-        for name, (low, high, unit) in priors.items()
-    }
-    content = {"name": "dune_reach", "theory": "zprime", "experiments": [experiment], "params": params}
-    model = make_model(validate(RunSpec, content, "reach dune"))
     asimov = dataclasses.replace(
         measured,
         value=1.0,
@@ -117,14 +110,13 @@ def projection_model(experiment: str) -> Model:
         kind="projection",
         includes_theory_error=False,
     )
-    return expand_model(_measuring(model, asimov))
-
-
-def _measuring(model: Model, measurement: Measurement) -> Model:
-    """The model of one experiment with another measurement."""
-    (chain,) = model.chains
-    own = dataclasses.replace(chain.experiment, measurement=measurement)
-    return dataclasses.replace(model, chains=(dataclasses.replace(chain, experiment=own),))
+    ranges = {"mass": (1e-3, 1e3), "g": (SMALLEST_COUPLING, LARGEST_COUPLING)}  # only the names matter
+    model = build_model(
+        experiments=[dataclasses.replace(loaded, measurement=asimov)],
+        theory=bind_theory("zprime", {name: Range(*ends) for name, ends in ranges.items()}),
+        priors={name: Prior(*ends, "loguniform") for name, ends in ranges.items()},
+    )
+    return expand_model(model)
 
 
 def with_accuracy(model: Model, accuracy: Scalar) -> Model:
@@ -183,16 +175,9 @@ def _required(
         exists = (alone > z) & (without > 0.0)
         low = jnp.where(exists, _SMALLEST_SHARE * safe, safe)  # fits at a tiny error are slow, and all points wait
 
-        def halve(i: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
-            low, high, *_ = state
-            middle = jnp.where(i < _HALVINGS, (low + high) / 2.0, high)  # the last step tests the root
-            deviance, found = fit(jnp.exp(middle))
-            too_small = deviance > z**2
-            return jnp.where(too_small, middle, low), jnp.where(too_small, high, middle), deviance, found.converged
-
-        start = (jnp.log(low), jnp.log(safe), jnp.zeros(()), jnp.asarray(False))
-        _, log_root, at_root, fitted = jax.lax.fori_loop(0, _HALVINGS + 1, halve, start)
-        solved = fitted & (jnp.abs(at_root - z**2) < _TOLERANCE * z**2)
+        log_root = bisect(lambda u: fit(jnp.exp(u))[0] > z**2, jnp.log(low), jnp.log(safe), _HALVINGS)[1]
+        at_root, found = fit(jnp.exp(log_root))
+        solved = found.converged & (jnp.abs(at_root - z**2) < _TOLERANCE * z**2)
         root = jnp.where(exists & solved, jnp.exp(log_root), jnp.nan)
         return RequiredAccuracy(R, without, root, alone, solved | ~exists)
 
@@ -218,19 +203,6 @@ def _undone(model: Model, values: dict[str, Float[Array, ""]]) -> Float[Array, "
     return jnp.where(short, jnp.maximum(length, _LARGEST_PULL), length)  # (3)
 
 
-def _bisect(
-    below: Callable[[Float[Array, "..."]], Bool[Array, "..."]], low: Float[Array, "..."], high: Float[Array, "..."]
-) -> Float[Array, "..."]:
-    """Place where `below` turns from true at `low` to false at `high`."""
-
-    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
-        middle = (bracket[0] + bracket[1]) / 2.0
-        left = below(middle)
-        return jnp.where(left, middle, bracket[0]), jnp.where(left, bracket[1], middle)
-
-    return jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))[1]
-
-
 def excluded_coupling(
     model: Model, mass: Float[Array, " mass"], accuracy: float, confidence_level: float = 0.95
 ) -> Float[Array, " mass"]:
@@ -253,7 +225,7 @@ def _excluded(model: Model, mass: Float[Array, " mass"], largest: Float[Array, "
     responses = model.responses({})
     at = jax.vmap(lambda m, u: model.rate_ratios({"mass": m, "g": jnp.exp(u)}, responses)[0])
     low, high = (jnp.full_like(mass, math.log(g)) for g in (SMALLEST_COUPLING, LARGEST_COUPLING))
-    root = _bisect(lambda u: at(mass, u) < largest, low, high)
+    root = bisect(lambda u: at(mass, u) < largest, low, high, _HALVINGS)[1]
     return jnp.where(at(mass, high) > largest, jnp.exp(root), jnp.nan)
 
 

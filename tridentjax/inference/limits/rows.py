@@ -53,8 +53,12 @@ def make_rows(region: Region) -> list[Row]:
     for (number, boundary), numbers, R in zip(found, x_y, ratios, strict=True):
         certified = "bracketed" if np.isfinite(boundary.excess_excluded) else "no solution"
         status, side = "toys" if key == "cls_toys" else certified, "above" if boundary.above else "below"
-        x, y, x_in, y_in, x_out, y_out = map(float, numbers)
-        rows.append(Row(key, names, number, x, y, x_in, y_in, x_out, y_out, side, status, tuple(map(float, R))))
+        places = ("x", "y", "x_allowed", "y_allowed", "x_excluded", "y_excluded")
+        own = dict(zip(places, map(float, numbers), strict=True))
+        rows.append(
+            Row(statistic=key, experiments=names, line=number, excluded=side, status=status,
+                rate_ratios=tuple(map(float, R)), **own)
+        )  # fmt: skip
     return rows
 
 

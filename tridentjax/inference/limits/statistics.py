@@ -50,8 +50,8 @@ def constant(level: float) -> Callable[[Samples], np.ndarray]:
 def gaussian(model: Model, confidence_level: float) -> Statement:
     """|R - R_measured| < z sigma for one experiment: what most of the literature draws.
 
-    sigma is the upper error where R lies above the measurement, the lower one below; counts enter as the ratio
-    (observed - background)/signal with the error sqrt(observed + sd_background^2)/signal.
+    sigma is the upper error where R lies above the measurement, the lower one below; counts enter as
+    `Measurement.as_ratio`.
 
     Raises
     ------
@@ -60,12 +60,9 @@ def gaussian(model: Model, confidence_level: float) -> Statement:
     if len(model.chains) != 1:
         raise InputError(["statistic gaussian is that of one experiment; set contour.combine to false"])
     m = model.chains[0].experiment.measurement
-    if m.observable == "upper_limit":
+    if m.is_limit:
         raise InputError([f"statistic gaussian: {model.experiments[0]} is a published limit; choose profile"])
-    value, low, high = m.value, m.uncertainty_low, m.uncertainty_high
-    if m.observable == "counts":
-        value = (m.value - m.background) / m.signal_sm
-        low = high = float(np.sqrt(m.value + m.background_uncertainty**2)) / m.signal_sm
+    value, low, high = m.as_ratio()
     responses = model.responses({})
     z = float(norm.ppf(0.5 + confidence_level / 2.0))
 
