@@ -1,12 +1,8 @@
 """Files that a command writes beside its answer: a table, or a figure with its table."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tridentjax.faults import InputError
-
-if TYPE_CHECKING:
-    pass
 
 _FIGURES = (".png", ".pdf", ".svg")
 
