@@ -40,7 +40,7 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     run = RunFolder(folder, config, content, "calibration", ("ranks.csv",))
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
-    small = reduce_spec(spec, settings) if "sbc" in settings.checks else None
+    small = reduce_spec(spec) if "sbc" in settings.checks else None
     run.open(force=force)
     reduced = None if small is None else make_model(small)
     if reduced is not None:
@@ -65,13 +65,14 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     return _write(settings, run, checks, figures, ranks)
 
 
-def reduce_spec(spec: RunSpec, settings: CalibrationSpec) -> RunSpec:
+def reduce_spec(spec: RunSpec) -> RunSpec:
     """The config with the priors narrowed and the values fixed that its block `calibration` names, without an edge.
 
     Raises
     ------
     InputError : names that are not sampled, ranges outside of the prior or of a normal one; all at once.
     """
+    settings = spec.calibration or CalibrationSpec()
     faults, params = [], dict(spec.params)
     sampled = {name: p.prior for name, p in spec.params.items() if p.prior is not None}
     for block in ("ranges", "fixed"):
