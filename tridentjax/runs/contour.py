@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.stats import chi2
 
-from tridentjax.constants import G_F, SIN2_THETA_W
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError
 from tridentjax.figures.contour import plot_contours
@@ -25,6 +23,7 @@ from tridentjax.runs.contour_files import write_csv, write_hepdata
 from tridentjax.runs.folder import RECORDS, RunFolder
 from tridentjax.schema.contour import ContourSpec
 from tridentjax.schema.run import RunSpec, SamplerSpec
+from tridentjax.theory.catalogue import Theory, find_theory
 
 _OWN = ("contour.csv", "submission.yaml", "contour_*.yaml")
 
@@ -111,7 +110,8 @@ def _write(
     files = ["contour.csv", *write_hepdata(run.path, rows, names, units, statements, title)]
     if spec.output.figures:
         files += run.save_figures(_figures(spec, contour, regions, rows, overlays, kinds))
-    found = [_summary(region, rows) for region in regions]
+    theory = find_theory(spec.theory)
+    found = [_summary(region, rows, theory) for region in regions]
     projections = [name for name, kind in kinds.items() if kind == "projection"]
     content = {
         "confidence_level": contour.confidence_level,
@@ -180,7 +180,7 @@ def _titles(region: Region, projected: set[str]) -> str:
     return " + ".join(c.experiment.title + (" (projection)" if c.experiment.name in projected else "") for c in chains)
 
 
-def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
+def _summary(region: Region, rows: list[Row], theory: Theory) -> dict[str, Any]:
     experiments = "+".join(region.experiments)
     own = [row for row in rows if (row.statistic, row.experiments) == (region.statement.key, experiments)]
     content: dict[str, Any] = {
@@ -198,33 +198,32 @@ def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
         content["widest_bracket"] = max(gaps, default=None)
         content["ends_of_the_theory"] = sum(row.status == "no solution" for row in own)
     if (region.plane.x, region.plane.y) == ("mass", "g") and own and all(row.excluded == "above" for row in own):
-        content |= _limits_of_zprime(own)
+        content |= _ends_in_mass(region, own, theory)
     return content
 
 
-def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
-    """Contact limit m/g' at the largest mass against the high-energy formula, and the plateau at small masses.
+def _ends_in_mass(region: Region, rows: list[Row], theory: Theory) -> dict[str, Any]:
+    """Coupling at the smallest mass; at the largest one m/g against the closed form, where the theory has one.
 
-    The formula R = [1 + (1 + 4 s2 + 2 v^2 g'^2/m^2)^2]/[1 + (1 + 4 s2)^2] has no muon mass.
+    That form has no muon mass, which is what is left between the two.
     """
     heavy, light = max(rows, key=lambda row: row.x), min(rows, key=lambda row: row.x)
-    vector = 1.0 + 4.0 * SIN2_THETA_W
-    R = heavy.rate_ratios[0]
-    plateau = {"plateau": {"mass": light.x, "coupling": light.y}}
-    if R <= 1.0:  # the boundary is one of interference
-        return plateau
-    shift = np.sqrt(R * (1.0 + vector**2) - 1.0) - vector
-    formula = float(np.sqrt(np.sqrt(2.0) / G_F / shift))
-    reached = heavy.x / heavy.y
-    return plateau | {
-        "contact_limit": {
+    content: dict[str, Any] = {"plateau": {"mass": light.x, "coupling": light.y}}
+    if theory.contact_limit is None:
+        return content
+    model, experiment = region.model, region.model.chains[0].experiment
+    parameters = {**model.fixed, **model.choices, **region.plane.fixed, "mass": heavy.x, "g": heavy.y}
+    formula = theory.contact_limit(parameters, experiment.channel(experiment.fluxes[0]), heavy.rate_ratios[0])
+    if formula is not None:
+        reached = heavy.x / heavy.y
+        content["contact_limit"] = {
             "mass": heavy.x,
             "mass_over_coupling": reached,
             "high_energy_formula": formula,
             "muon_mass_correction": reached / formula - 1.0,
-            "rate_ratio": R,
-        },
-    }
+            "rate_ratio": heavy.rate_ratios[0],
+        }
+    return content
 
 
 def _lines(region: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tridentjax._types import Scalar
 from tridentjax.constants import PLANCK_MASS
-from tridentjax.currents import FLAVOURS
+from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.faults import InputError, unknown
 from tridentjax.theory import theories
 from tridentjax.theory.left import COMPLEX_NAMES, NAMES, name_fault
@@ -40,7 +40,7 @@ class Theory(NamedTuple):
     allowed words (the first is the default), `positive` names parameters that must be, `faults` finds what is
     wrong with a complete set of numbers and choices, `derived` are quantities to report beside the parameters,
     `misnamed` explains a name that looks like one of the theory's and is not, `several` names parameters that may
-    be a list (several mediators).
+    be a list (several mediators), `contact_limit` is the mass over coupling of a rate ratio in closed form.
     """
 
     function: TheoryFunction
@@ -53,6 +53,7 @@ class Theory(NamedTuple):
     derived: Mapping[str, Derived] = MappingProxyType({})
     misnamed: Callable[[str, str], str | None] | None = None
     several: frozenset[str] = frozenset()
+    contact_limit: Callable[[Parameters, Channel, float], float | None] | None = None
 
 
 def _flavoured(*names: str) -> dict[str, str]:
@@ -135,6 +136,7 @@ THEORIES: dict[str, Theory] = {
         ("mass",),
         partial(_mediator_faults, "vector"),
         several=frozenset({"mass", "g", *_flavoured("g_nu", "g_V", "g_A"), "kinetic_mixing"}),
+        contact_limit=theories.zprime_contact_limit,
     ),
     "scalar": Theory(
         theories.scalar,
