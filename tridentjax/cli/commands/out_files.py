@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
+from tridentjax.figures.style import pyplot
 
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -12,7 +13,8 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
 
     Raises
     ------
-    InputError : another ending, a folder that does not exist, existing files without `force`; all at once.
+    InputError : another ending, a folder that does not exist, existing files without `force`, a figure without
+        Matplotlib; all at once.
     """
     if out is None:
         return []
@@ -23,6 +25,8 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
     if not out.parent.is_dir():
         faults.append(f"--out {out}: folder {out.parent} does not exist; make it")
     faults += [f"--out: {path} exists; add --force to replace it" for path in files if path.exists() and not force]
+    if out.suffix in _FIGURES:
+        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     return files

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +12,9 @@ from tridentjax.cli.commands.out_files import output_files
 from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions, photon_cross_section
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.reach import plot_reach
-from tridentjax.figures.style import pyplot, write_figure
+from tridentjax.figures.style import write_figure
 from tridentjax.files import write_table
 from tridentjax.inference.limits.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
-
-if TYPE_CHECKING:
-    pass
 
 _LARGEST_COUNT = 100_000
 _COUPLING = {"loop": "g", "tree": "epsilon"}
@@ -63,8 +60,6 @@ def reach_belle2(
         ),
     )  # fmt: skip
     files = collect(faults, output_files, out, force)
-    if out is not None and out.suffix != ".csv":
-        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     limit = signal_upper_limit(record.confidence_level, record.background, statistic=record.statistic)
