@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.flux import Flux, load_flux
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.distribution import plot_distribution
-from tridentjax.figures.style import write_figure
 from tridentjax.files import write_table
 from tridentjax.nucleus.regimes import target_regimes
 from tridentjax.process.cuts import NO_CUTS
@@ -65,11 +64,7 @@ def distribution(
     )
     where = f"{energy:g} GeV" if energy is not None else f"flux {flux}"
     title = f"{channel.name} on {target}, {where}, {theory}"
-    for path in files:
-        if path.suffix == ".csv":
-            _write_csv(path, found, title)
-        else:
-            write_figure(path, plot_distribution(found, title))
+    write_outputs(files, lambda path: _write_csv(path, found, title), lambda: plot_distribution(found, title))
     content = {
         "channel": channel.name,
         "target": target,

@@ -1,9 +1,14 @@
 """Files that a command writes beside its answer: a table, or a figure with its table."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tridentjax.faults import InputError, collect
-from tridentjax.figures.style import pyplot
+from tridentjax.figures.style import pyplot, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -30,3 +35,14 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
     if faults:
         raise InputError(faults)
     return files
+
+
+def write_outputs(files: Iterable[Path], table: Callable[[Path], None], draw: "Callable[[], Figure]") -> None:
+    """Write what `output_files` has promised: `table` writes the table, `draw` makes the figure."""
+    for path in files:
+        if path.suffix == ".csv":
+            table(path)
+        else:
+            figure = draw()
+            write_figure(path, figure)
+            pyplot().close(figure)

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.cli.commands.arguments import emit, mass_grid
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions, photon_cross_section
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.reach import plot_reach
-from tridentjax.figures.style import write_figure
 from tridentjax.files import write_table
 from tridentjax.inference.limits.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
 
@@ -68,11 +67,11 @@ def reach_belle2(
     curve = _curve(mass, coupling, limit, record)
     stated = _stated(mixing, g, record, limit)
     title = f"Belle II, e+ e- -> gamma Z' (invisible), {mixing} mixing: {LABEL}"
-    for path in files:
-        if path.suffix == ".csv":
-            _write_csv(path, curve, title, _COUPLING[mixing], stated)
-        else:
-            write_figure(path, plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title))
+    write_outputs(
+        files,
+        lambda path: _write_csv(path, curve, title, _COUPLING[mixing], stated),
+        lambda: plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title),
+    )
     content = {
         "label": LABEL,
         "mixing": mixing,

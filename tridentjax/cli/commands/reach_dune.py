@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.cli.commands.arguments import emit, mass_grid
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.load import load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.figures.reach import ACCURACIES, plot_accuracy
-from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
 from tridentjax.inference.limits.required_accuracy import (
     BEAM_MODES,
@@ -76,14 +75,12 @@ def reach_dune(
     text = [title, *(_assumption_line(name, item) for name, item in content["assumptions"].items())]
     text += _statistics_lines(content["statistical_accuracy"])
     excluded = _excluded_lines(content["excluded_g"])
-    for path in files:
-        if path.suffix == ".csv":
-            units = "mass = GeV, the others = 1; empty where there is none, reason says why"
-            write_table(path, [*text, *excluded, units], _COLUMNS, content["curve"])
-        else:
-            figure = plot_accuracy(content["curve"], confidence_level, content["statistical_accuracy"], title)
-            write_figure(path, figure)
-            pyplot().close(figure)
+    comments = [*text, *excluded, "mass = GeV, the others = 1; empty where there is none, reason says why"]
+    write_outputs(
+        files,
+        lambda path: write_table(path, comments, _COLUMNS, content["curve"]),
+        lambda: plot_accuracy(content["curve"], confidence_level, content["statistical_accuracy"], title),
+    )
     text += [*(_line(point) for point in content["curve"]), *excluded, *(f"wrote {path}" for path in files)]
     emit(content, as_json, "\n".join(text))
 
