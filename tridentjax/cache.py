@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tridentjax.files import replacing
+
 logger = logging.getLogger("tridentjax")
 
 
@@ -93,12 +95,7 @@ def _alone(path: Path) -> Iterator[None]:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays as `.npz` atomically: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        stream.flush()
+        os.fsync(stream.fileno())

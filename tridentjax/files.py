@@ -1,9 +1,10 @@
-"""Reader of the packaged data files and of users' tables: CSV with a `# key: value` header."""
+"""Files: the reader of tables (CSV with a `# key: value` header) and YAML, and one atomic way to write."""
 
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,14 +108,24 @@ def numbers(table: Table, column: str, rows: list[dict[str, str]] | None = None)
     return values
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file through a temporary name: the old content or the new, never half."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place at the end: a reader sees the old file or the new one.
+
+    When the body fails, the old file stays and nothing of the new one does.
+    """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file: the old content or the new, never half."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_yaml(path: Path, *documents: dict[str, Any]) -> None:
@@ -135,7 +146,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_table(path: Path, comments: Sequence[str], columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as CSV under comment lines (#), through a temporary name; an entry of None is left empty.
+    """Write rows as CSV under comment lines (#); an entry of None is left empty.
 
     Parameters
     ----------
@@ -144,15 +155,13 @@ def write_table(path: Path, comments: Sequence[str], columns: Sequence[str], row
     columns : keys of the rows, and the header line.
     rows : numbers, in full precision, and words.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         first, *others = comments
         stream.writelines(f"# {line}\n" for line in (f"{first}; tridentjax {__version__}", *others))
         writer = csv.writer(stream)
         writer.writerow(columns)
         for row in rows:
             writer.writerow([_cell(row[column]) for column in columns])
-    os.replace(temporary, path)
 
 
 def _cell(value: Any) -> str:

@@ -135,7 +135,7 @@ def test_interrupt_has_its_own_exit_code(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tridentjax.cli.commands.verbs.sample", interrupt)
+    monkeypatch.setattr("tridentjax.runs.sample.sample_run", interrupt)
     result = call("sample", "zprime_ccfr")
     assert result.exit_code == 130 and "--resume" in result.stderr
 

@@ -72,7 +72,7 @@ def test_every_fault_at_once(tmp_path):
     for fault in (
         "did you mean 'E_plus'", "3 observables with 1 --bins", "expected MIN:MAX:N", "'Ar41'", "--leptons 'mumu'",
         "unknown theory 'smm'", "min must be below max", "expected OBSERVABLE=MIN:MAX", "a power of two",
-        "exactly one of --energy and --flux", "ends in .png, .pdf or .svg", "does not exist",
+        "exactly one of --energy and --flux", "a table .csv, or a figure .png, .pdf, .svg", "does not exist",
     ):  # fmt: skip
         assert fault in result.stderr, fault
     assert "Traceback" not in result.stderr

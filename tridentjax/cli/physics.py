@@ -94,7 +94,7 @@ def distribution(
     theory: Annotated[str, typer.Option(help="See `tridentjax list theories`.")] = "sm",
     settings: Settings = [],  # noqa: B006
     cut: CutOption = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Figure (.png, .pdf, .svg); the table goes beside it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table .csv, or figure .png, .pdf, .svg with its table.")] = None,
     force: ForceFiles = False,
     points: Annotated[int, typer.Option(help="Events per scramble and regime, a power of two.")] = 2**14,
     seed: Annotated[int, typer.Option(help="Seed of the integration points.", min=0)] = 0,

@@ -1,8 +1,10 @@
 """Commands that work through a config into a run folder: sample, contour, fit, scan, validate."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,15 +29,11 @@ def sample(
 
     Example: tridentjax sample zprime_ccfr --out runs/first
     """
-    options.start_jax(device)
-    from tridentjax.cli.commands import verbs as commands
-
     overrides = [*settings, *([f"sampler.seed={seed}"] if seed is not None else [])]
-    converged = commands.sample(
-        config, tuple(overrides), out=out, resume=resume, force=force, dry_run=dry_run, as_json=json, dask=dask
-    )
-    if not converged:
-        raise typer.Exit(3)
+    _run(
+        "sample", config, overrides, out=out, suffix="", needs="converged", dry_run=dry_run, json=json, device=device,
+        force=force, resume=resume, dask=dask,
+    )  # fmt: skip
 
 
 @guarded
@@ -56,13 +54,13 @@ def contour(
 
     Example: tridentjax contour zprime_ccfr --statistic gaussian --statistic profile
     """
-    options.start_jax(device)
-    from tridentjax.cli.commands import verbs as commands
-
     overrides = list(settings)
     overrides += [f"contour.statistics=[{', '.join(statistic)}]"] if statistic else []
     overrides += [f"contour.confidence_level={confidence_level}"] if confidence_level is not None else []
-    commands.contour(config, tuple(overrides), out=out, force=force, dry_run=dry_run, as_json=json)
+    _run(
+        "contour", config, overrides, out=out, suffix="_contour", dry_run=dry_run, json=json, device=device,
+        force=force,
+    )  # fmt: skip
 
 
 @guarded
@@ -84,16 +82,15 @@ def fit(
 
     Example: tridentjax fit zprime_ccfr --extremum max:rate_ratio_ccfr --extremum max:g
     """
-    options.start_jax(device)
-    from tridentjax.cli.commands import verbs as commands
-
     overrides = list(settings)
     if extremum:
         parts = [item.partition(":") for item in extremum]
         wanted = ", ".join(f"{{sense: {dumps(sense)}, output: {dumps(output)}}}" for sense, _, output in parts)
         overrides.append(f"fit.extremum=[{wanted}]")
-    if not commands.fit(config, tuple(overrides), out=out, force=force, dry_run=dry_run, as_json=json):
-        raise typer.Exit(3)
+    _run(
+        "fit", config, overrides, out=out, suffix="_fit", needs="converged", dry_run=dry_run, json=json, device=device,
+        force=force,
+    )  # fmt: skip
 
 
 @guarded
@@ -121,12 +118,9 @@ def scan(
 
     Example: tridentjax scan zprime_plane --set scan.points=1000000 --out runs/plane
     """
-    options.start_jax(device)
-    from tridentjax.cli.commands import verbs as commands
-
-    commands.scan(
-        config, tuple(settings), out=out, resume=resume, force=force, allow_changes=allow_changes, batch=batch,
-        devices=devices, dask=dask, dry_run=dry_run, as_json=json,
+    _run(
+        "scan", config, settings, out=out, suffix="_scan", dry_run=dry_run, json=json, device=device, force=force,
+        resume=resume, allow_changes=allow_changes, batch=batch, devices=devices, dask=dask,
     )  # fmt: skip
 
 
@@ -147,14 +141,56 @@ def validate(
 
     Example: tridentjax validate zprime_ccfr --replications 100 --out runs/trust
     """
-    options.start_jax(device)
-    from tridentjax.cli.commands import verbs as commands
-
     overrides = [*settings, *([f"calibration.replications={replications}"] if replications is not None else [])]
+    _run(
+        "validate", config, overrides, out=out, suffix="_validation", needs="passed", dry_run=dry_run, json=json,
+        device=device, force=force,
+    )  # fmt: skip
+
+
+def _run(
+    verb: str, config: str, overrides: list[str], *, out: Path | None, suffix: str, needs: str | None = None,
+    dry_run: bool, json: bool, device: str, **arguments: Any,
+) -> None:  # fmt: skip
+    """The shell of every verb: run it in its folder and print the answer, or print what it would start from.
+
+    The folder is `out`, or that of the config (`runs/NAME`) with the suffix; `arguments` are those of
+    `runs.VERB.VERB_run`. Exit code 3 where the entry `needs` of the answer is false.
+    """
+    options.start_jax(device)
+    from tridentjax.cli.commands.arguments import emit
+    from tridentjax.runs.config import config_path, load_config
+
+    spec = load_config(config, tuple(overrides))
+    if dry_run:
+        from tridentjax.runs.dry_run import dry_run_report
+
+        content, text = dry_run_report(spec, verb)
+        emit(content, json, text)
+        return
+    _require_cluster(arguments.get("dask"))
+    folder = out or Path((spec.output.folder or f"runs/{spec.name}") + suffix)
+    run = getattr(import_module(f"tridentjax.runs.{verb}"), f"{verb}_run")
     try:
-        passed = commands.validate(config, out, tuple(overrides), force, dry_run, json)
+        content, text = run(spec, folder, config=config_path(config), **arguments)
     except KeyboardInterrupt:
-        typer.echo("interrupted; a report is written at the end only, start again", err=True)
+        if "resume" in arguments:
+            raise
+        typer.echo("interrupted; results are written at the end only, start again", err=True)
         raise typer.Exit(130) from None
-    if not passed:
+    emit(content, json, text)
+    if needs is not None and not content[needs]:
         raise typer.Exit(3)
+
+
+def _require_cluster(scheduler: str | None) -> None:
+    """Find out that a scheduler is not there before anything is computed or written."""
+    if scheduler is None:
+        return
+    from tridentjax.faults import InputError
+
+    if not all(map(find_spec, ("dask", "distributed"))):
+        raise InputError(["--dask needs Dask; install it with: pip install 'tridentjax[cluster]'"])
+    from tridentjax.scan.cluster import check_scheduler
+
+    check_scheduler(scheduler)

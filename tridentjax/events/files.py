@@ -19,6 +19,7 @@ from tridentjax._version import __version__
 from tridentjax.constants import LEPTON_MASS
 from tridentjax.events.sample import PARTICLES, EventSample
 from tridentjax.faults import InputError
+from tridentjax.files import replacing
 from tridentjax.process.matrix_element import ALL_STRUCTURES
 
 FORMATS = {".hepmc": "pyhepmc", ".hepmc3": "pyhepmc", ".parquet": "pyarrow"}
@@ -58,12 +59,8 @@ def write_events(path: Path, sample: EventSample, force: bool = False) -> None:
     if faults := check_event_file(path, force):
         raise InputError(faults)
     write = _write_parquet if path.suffix == ".parquet" else _write_hepmc
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         write(temporary, sample)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def describe(sample: EventSample) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from tridentjax.scan.points import Grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _CELLS = 96
 _LARGEST = 5.0  # thresholds; the scale ends there
 
 
-def draw_scan(folder: Path, plan: Plan, numbers: list[int], latex: dict[str, str], title: str) -> str | None:
-    """Draw `figures/delta_chi2.png` from the parts that are there, read one at a time; None if there is no plane.
+def draw_scan(folder: Path, plan: Plan, numbers: list[int], latex: dict[str, str], title: str) -> "Figure | None":
+    """The map of the parts that are there, read one at a time; None if there is no plane.
 
     Cells without a point are white; the colour scale ends at five times the threshold.
     """
@@ -33,13 +34,7 @@ def draw_scan(folder: Path, plan: Plan, numbers: list[int], latex: dict[str, str
         for i in range(2):
             inside &= (place[i] >= 0) & (place[i] < lowest.shape[i])
         np.minimum.at(lowest, (place[0][inside], place[1][inside]), part["delta_chi2"][inside])
-    axes = plot_map(plan, edges, np.where(np.isfinite(lowest), lowest, np.nan), latex, title)
-    (folder / "figures").mkdir(exist_ok=True)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.savefig(folder / "figures" / "delta_chi2.png", dpi=150)
-    pyplot().close(figure)
-    return "figures/delta_chi2.png"
+    return plot_map(plan, edges, np.where(np.isfinite(lowest), lowest, np.nan), latex, title).get_figure(root=True)
 
 
 def plot_map(plan: Plan, edges: list[np.ndarray], lowest: np.ndarray, latex: dict[str, str], title: str) -> "Axes":

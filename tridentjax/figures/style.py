@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tridentjax.faults import require
+from tridentjax.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +45,6 @@ def label(latex: str, unit: str) -> str:
 
 
 def write_figure(path: Path, figure: "Figure") -> None:
-    """Save a figure in the format of the file name, through a temporary name."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-    os.replace(temporary, path)
+    """Save a figure in the format of the file name, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)

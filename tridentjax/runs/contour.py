@@ -1,22 +1,16 @@
 """A contour run from config to run folder: regions, CSV, HEPData-style YAML, figure, summary."""
 
-import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.stats import chi2
 
-from tridentjax.constants import G_F, SIN2_THETA_W
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, collect
 from tridentjax.figures.contour import plot_contours
 from tridentjax.figures.goodness import plot_impacts
 from tridentjax.figures.overlays import Overlay, load_overlay
 from tridentjax.figures.style import label, pyplot
-from tridentjax.files import write_json, write_yaml
 from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.limits.impacts import impacts
 from tridentjax.inference.limits.rays import Plane
@@ -24,13 +18,14 @@ from tridentjax.inference.limits.region import ContourSettings, Region, find_reg
 from tridentjax.inference.limits.rows import Row, make_rows, open_ends
 from tridentjax.inference.limits.statistics import STATISTICS
 from tridentjax.inference.model import Model, expand_model
-from tridentjax.runs.config import physics_hash, resolved
+from tridentjax.runs.config import resolved
 from tridentjax.runs.contour_files import write_csv, write_hepdata
-from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.folder import RECORDS, RunFolder
 from tridentjax.schema.contour import ContourSpec
 from tridentjax.schema.run import RunSpec, SamplerSpec
+from tridentjax.theory.catalogue import Theory, find_theory
 
-_FILES = ("run.yaml", "run.resolved.yaml", "contour.csv", "submission.yaml", "summary.json")
+_OWN = ("contour.csv", "submission.yaml", "contour_*.yaml")
 
 
 def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[dict[str, Any], str]:
@@ -40,7 +35,7 @@ def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tu
     ------
     InputError : no contour block, parameters or statistics that do not fit, bad overlays, an occupied folder.
     """
-    started = time.monotonic()
+    run = RunFolder(folder, config, resolved(spec), "contour", _OWN)
     if spec.contour is None:
         raise InputError([f"config {spec.name} has no block `contour`; add contour: {{x: NAME, y: NAME}}"])
     if spec.output.figures:
@@ -49,24 +44,22 @@ def contour_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tu
     planes = {id(model): make_plane(model, settings) for model in models}
     plane = planes[id(models[0])]
     overlays = _overlays(spec, spec.contour, plane, config.parent)
-    run_folder(folder, force=force, resumable=False)
+    run.open(force=force)
     regions: list[Region] = []
     for key in spec.contour.statistics:
         for model in models:
             if key == "gaussian" and len(model.chains) > 1:
                 continue  # a statement about one experiment; drawn for each below
-            _say(f"{key}: {', '.join(model.experiments)}, {spec.contour.points} rays")
+            run.say(f"{key}: {', '.join(model.experiments)}, {spec.contour.points} rays")
             regions.append(find_region(model, planes[id(model)], key, settings))
         if key == "gaussian" and len(models[0].chains) > 1:
             for name in spec.experiments:
                 single = _build(spec, [name])
-                _say(f"gaussian: {name}, {spec.contour.points} rays")
+                run.say(f"gaussian: {name}, {spec.contour.points} rays")
                 regions.append(find_region(single, make_plane(single, settings), key, settings))
-    if force:
-        for path in [*(folder / name for name in _FILES), *folder.glob("contour_*.yaml")]:
-            path.unlink(missing_ok=True)
-        shutil.rmtree(folder / "figures", ignore_errors=True)
-    return _write(spec, spec.contour, folder, config, regions, overlays, started)
+    run.clear()
+    run.record()
+    return _write(spec, spec.contour, run, regions, overlays)
 
 
 def _models(spec: RunSpec, contour: ContourSpec) -> list[Model]:
@@ -95,68 +88,51 @@ def _limits(plane: Plane) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _write(
-    spec: RunSpec,
-    contour: ContourSpec,
-    folder: Path,
-    config: Path,
-    regions: list[Region],
-    overlays: list[Overlay],
-    started: float,
+    spec: RunSpec, contour: ContourSpec, run: RunFolder, regions: list[Region], overlays: list[Overlay]
 ) -> tuple[dict[str, Any], str]:
     names = (contour.x, contour.y)
     units = (spec.params[contour.x].unit, spec.params[contour.y].unit)
     rows = [row for region in regions for row in make_rows(region)]
     statements = {(r.statement.key, "+".join(r.experiments)): r.statement.text for r in regions}
     title = spec.title or spec.name
-    settings = resolved(spec)
-    shutil.copyfile(config, folder / "run.yaml")
-    write_yaml(
-        folder / "run.resolved.yaml",
-        settings | {"hash": physics_hash(settings, "contour"), "provenance": provenance()},
-    )
     kinds = {c.experiment.name: c.experiment.measurement.kind for r in regions for c in r.model.chains}
     header = [f"title: {title}", *(f"experiment: {name} ({kind})" for name, kind in kinds.items())]
     header += [f"statistic {key} ({experiments}): {text}" for (key, experiments), text in statements.items()]
     if regions[0].model.auxiliary is not None:
         header.append(f"with an auxiliary term, belle2: {LABEL}")
     header += [f"fixed: {name} = {x:g}" for name, x in regions[0].plane.fixed.items()]
-    write_csv(folder / "contour.csv", rows, names, units, header)
-    files = ["contour.csv", *write_hepdata(folder, rows, names, units, statements, title)]
+    write_csv(run.path / "contour.csv", rows, names, units, header)
+    files = ["contour.csv", *write_hepdata(run.path, rows, names, units, statements, title)]
     if spec.output.figures:
-        files += _draw(spec, contour, folder, regions, rows, overlays, kinds)
-    found = [_summary(region, rows) for region in regions]
+        files += run.save_figures(_figures(spec, contour, regions, rows, overlays, kinds))
+    theory = find_theory(spec.theory)
+    found = [_summary(region, rows, theory) for region in regions]
     projections = [name for name, kind in kinds.items() if kind == "projection"]
     content = {
-        "config": spec.name,
-        "hash": physics_hash(settings, "contour"),
         "confidence_level": contour.confidence_level,
         "statistic": contour.statistics[0] if len(contour.statistics) == 1 else list(contour.statistics),
         "parameters": {"x": contour.x, "y": contour.y, "units": list(units), "fixed": regions[0].plane.fixed},
         "regions": found,
         "projections": projections,
         "auxiliary": None if regions[0].model.auxiliary is None else f"belle2: {LABEL}",
-        "seconds": time.monotonic() - started,
-        "files": [str(folder / name) for name in [*files, "run.yaml", "run.resolved.yaml", "summary.json"]],
     }
-    write_json(folder / "summary.json", content)
+    content = run.finish(content, [*files, *RECORDS])
     lines = [line for region in found for line in _lines(region)]
     if projections:
         lines.append(f"projections, not data: {', '.join(projections)}")
     if content["auxiliary"]:
         lines.append(f"with an auxiliary term, {content['auxiliary']}, in every statistic but gaussian")
-    return content, "\n".join([*lines, f"{len(rows)} points in {content['seconds']:.1f} s; files in {folder}"])
+    return content, "\n".join([*lines, f"{len(rows)} points in {content['seconds']:.1f} s; files in {run.path}"])
 
 
-def _draw(
+def _figures(
     spec: RunSpec,
     contour: ContourSpec,
-    folder: Path,
     regions: list[Region],
     rows: list[Row],
     overlays: list[Overlay],
     kinds: dict[str, str],
-) -> list[str]:
-    plt = pyplot()
+) -> dict[str, Any]:
     names = (contour.x, contour.y)
     x, y = (label(spec.params[n].latex or n.replace("_", " "), spec.params[n].unit) for n in names)
     log = tuple(regions[0].plane.priors[name].kind == "loguniform" for name in names)
@@ -177,11 +153,7 @@ def _draw(
     for region in regions:
         if (drawn := _draw_impacts(region, contour)) is not None:
             figures[f"impacts_{'_'.join(region.experiments)}"] = drawn
-    (folder / "figures").mkdir(exist_ok=True)
-    for name, figure in figures.items():
-        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
-        plt.close(figure)
-    return [f"figures/{name}.png" for name in figures]
+    return figures
 
 
 def _draw_impacts(region: Region, contour: ContourSpec) -> Any:
@@ -203,7 +175,7 @@ def _titles(region: Region, projected: set[str]) -> str:
     return " + ".join(c.experiment.title + (" (projection)" if c.experiment.name in projected else "") for c in chains)
 
 
-def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
+def _summary(region: Region, rows: list[Row], theory: Theory) -> dict[str, Any]:
     experiments = "+".join(region.experiments)
     own = [row for row in rows if (row.statistic, row.experiments) == (region.statement.key, experiments)]
     content: dict[str, Any] = {
@@ -221,33 +193,32 @@ def _summary(region: Region, rows: list[Row]) -> dict[str, Any]:
         content["widest_bracket"] = max(gaps, default=None)
         content["ends_of_the_theory"] = sum(row.status == "no solution" for row in own)
     if (region.plane.x, region.plane.y) == ("mass", "g") and own and all(row.excluded == "above" for row in own):
-        content |= _limits_of_zprime(own)
+        content |= _ends_in_mass(region, own, theory)
     return content
 
 
-def _limits_of_zprime(rows: list[Row]) -> dict[str, Any]:
-    """Contact limit m/g' at the largest mass against the high-energy formula, and the plateau at small masses.
+def _ends_in_mass(region: Region, rows: list[Row], theory: Theory) -> dict[str, Any]:
+    """Coupling at the smallest mass; at the largest one m/g against the closed form, where the theory has one.
 
-    The formula R = [1 + (1 + 4 s2 + 2 v^2 g'^2/m^2)^2]/[1 + (1 + 4 s2)^2] has no muon mass.
+    That form has no muon mass, which is what is left between the two.
     """
     heavy, light = max(rows, key=lambda row: row.x), min(rows, key=lambda row: row.x)
-    vector = 1.0 + 4.0 * SIN2_THETA_W
-    R = heavy.rate_ratios[0]
-    plateau = {"plateau": {"mass": light.x, "coupling": light.y}}
-    if R <= 1.0:  # the boundary is one of interference
-        return plateau
-    shift = np.sqrt(R * (1.0 + vector**2) - 1.0) - vector
-    formula = float(np.sqrt(np.sqrt(2.0) / G_F / shift))
-    reached = heavy.x / heavy.y
-    return plateau | {
-        "contact_limit": {
+    content: dict[str, Any] = {"plateau": {"mass": light.x, "coupling": light.y}}
+    if theory.contact_limit is None:
+        return content
+    model, experiment = region.model, region.model.chains[0].experiment
+    parameters = {**model.fixed, **model.choices, **region.plane.fixed, "mass": heavy.x, "g": heavy.y}
+    formula = theory.contact_limit(parameters, experiment.channel(experiment.fluxes[0]), heavy.rate_ratios[0])
+    if formula is not None:
+        reached = heavy.x / heavy.y
+        content["contact_limit"] = {
             "mass": heavy.x,
             "mass_over_coupling": reached,
             "high_energy_formula": formula,
             "muon_mass_correction": reached / formula - 1.0,
-            "rate_ratio": R,
-        },
-    }
+            "rate_ratio": heavy.rate_ratios[0],
+        }
+    return content
 
 
 def _lines(region: dict[str, Any]) -> list[str]:
@@ -269,7 +240,3 @@ def _lines(region: dict[str, Any]) -> list[str]:
             f"muon mass); g' = {region['plateau']['coupling']:.4g} at {1e3 * region['plateau']['mass']:g} MeV"
         )
     return lines
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -1,9 +1,6 @@
 """A fit from config to run folder: best fit, covariance, profile likelihood, extrema of outputs, figure, summary."""
 
 import math
-import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,8 @@ import numpy as np
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, unknown
 from tridentjax.figures.fit import plot_curves
-from tridentjax.figures.style import label, pyplot, write_figure
-from tridentjax.files import write_json, write_table, write_yaml
+from tridentjax.figures.style import label, pyplot
+from tridentjax.files import write_json, write_table
 from tridentjax.inference.build import make_model
 from tridentjax.inference.deviance import make_deviance
 from tridentjax.inference.extremum import (
@@ -28,12 +25,12 @@ from tridentjax.inference.extremum import (
 from tridentjax.inference.fit import Fit, fit
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.profile_curve import Curve, profile_likelihood
-from tridentjax.runs.config import physics_hash, resolved
-from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.config import resolved
+from tridentjax.runs.folder import RunFolder
 from tridentjax.schema.fit import FitSpec
 from tridentjax.schema.run import RunSpec, SamplerSpec
 
-_FILES = ("run.yaml", "run.resolved.yaml", "profile.csv", "fit.json", "summary.json")
+_OWN = ("profile.csv", "fit.json")
 _LOWER = 0.68  # confidence level of the narrower intervals
 _BELOW = 1e-3  # of Delta chi2: a curve that comes below the best fit by more is said
 
@@ -45,26 +42,24 @@ def fit_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> tuple[
     ------
     InputError : unknown parameters or outputs, a bad model for `nearest`, an occupied folder; all at once.
     """
-    started = time.monotonic()
+    run = RunFolder(folder, config, resolved(spec), "fit", _OWN)
     block = spec.fit or FitSpec()
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
     model = make_model(spec.model_copy(update={"sampler": SamplerSpec()}))
     _check(model, block)
-    run_folder(folder, force=force, resumable=False)
-    _say(f"best fit of {spec.name} from {block.starts} starts: experiments {', '.join(spec.experiments)}")
+    run.open(force=force)
+    run.say(f"best fit of {spec.name} from {block.starts} starts: experiments {', '.join(spec.experiments)}")
     search = expand_model(model) if model.profiled else model
     best = fit(model, starts=block.starts, seed=block.seed, search=search)
     curves = []
     for name in _profiled(model, block):
-        _say(f"profile likelihood of {name}")
+        run.say(f"profile likelihood of {name}")
         curves.append(_curve(model, name, best, search, block))
-    found = _extrema(model, search, best, block)
-    if force:
-        for name in _FILES:
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "figures", ignore_errors=True)
-    return _write(spec, block, folder, config, model, best, curves, found, started)
+    found = _extrema(model, search, best, block, run)
+    run.clear()
+    run.record()
+    return _write(spec, block, run, model, best, curves, found)
 
 
 def _profiled(model: Model, block: FitSpec) -> tuple[str, ...]:
@@ -92,7 +87,7 @@ def _curve(model: Model, name: str, best: Fit, search: Model, block: FitSpec) ->
     return profile_likelihood(model, name, best, search, points=block.points, confidence_levels=levels, seed=block.seed)
 
 
-def _extrema(model: Model, search: Model, best: Fit, block: FitSpec) -> list[Extremum]:
+def _extrema(model: Model, search: Model, best: Fit, block: FitSpec, run: RunFolder) -> list[Extremum]:
     """Extrema of outputs, then the nearest boundary point, if they are asked for."""
     if not block.extremum and block.nearest is None:
         return []
@@ -103,10 +98,10 @@ def _extrema(model: Model, search: Model, best: Fit, block: FitSpec) -> list[Ext
     )  # fmt: skip
     found = []
     for item in block.extremum:
-        _say(f"{item.sense} of {item.output} over the allowed region")
+        run.say(f"{item.sense} of {item.output} over the allowed region")
         found.append(find_extremum(region, item.output, item.sense, starts=block.starts, seed=block.seed))
     if block.nearest is not None:
-        _say("nearest boundary point")
+        run.say("nearest boundary point")
         found.append(nearest_boundary(region, block.nearest, starts=block.starts, seed=block.seed))
     return found
 
@@ -114,31 +109,20 @@ def _extrema(model: Model, search: Model, best: Fit, block: FitSpec) -> list[Ext
 def _write(
     spec: RunSpec,
     block: FitSpec,
-    folder: Path,
-    config: Path,
+    run: RunFolder,
     model: Model,
     best: Fit,
     curves: list[Curve],
     found: list[Extremum],
-    started: float,
 ) -> tuple[dict[str, Any], str]:
-    settings = resolved(spec)
-    identity = physics_hash(settings, "fit")
-    shutil.copyfile(config, folder / "run.yaml")
-    write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
     files = ["run.yaml", "run.resolved.yaml", "fit.json", "summary.json"]
     if curves:
-        _write_curves(folder / "profile.csv", spec, model, curves)
+        _write_curves(run.path / "profile.csv", spec, model, curves)
         files.append("profile.csv")
     if curves and spec.output.figures:
-        (folder / "figures").mkdir(exist_ok=True)
-        write_figure(folder / "figures" / "profile.png", _figure(spec, model, curves))
-        pyplot().close("all")
-        files.append("figures/profile.png")
+        files += run.save_figures({"profile": _figure(spec, model, curves)})
     content = _finite(
         {
-            "config": spec.name,
-            "hash": identity,
             "seed": block.seed,
             **_best_fit(model, best),
             "profile": {curve.name: _describe_curve(model, curve) for curve in curves},
@@ -146,13 +130,11 @@ def _write(
             "nearest": next((_describe_extremum(x, model) for x in found if x.output == "distance"), None),
             "auxiliary": None if model.auxiliary is None else f"belle2: {LABEL}",
             "converged": best.status != "not converged" and all(x.converged for x in found),
-            "seconds": time.monotonic() - started,
-            "files": [str(folder / name) for name in files],
         }
     )
-    write_json(folder / "fit.json", content)
-    write_json(folder / "summary.json", content)
-    return content, _text(content, folder)
+    content = run.finish(content, files)
+    write_json(run.path / "fit.json", content)
+    return content, _text(content, run.path)
 
 
 def _best_fit(model: Model, best: Fit) -> dict[str, Any]:
@@ -277,7 +259,3 @@ def _extremum_line(x: dict[str, Any]) -> str:
     text = f"{what} = {x['value']:.6g} [{x['unit']}] at {place}; {held}, nuisances {x['nuisances']}"
     text += f"; {x['agreeing']} of {x['starts']} starts agree before restarts"
     return text + ("" if x["converged"] else "; NOT converged")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

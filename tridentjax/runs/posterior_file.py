@@ -1,12 +1,12 @@
-"""Posterior as NetCDF-4 in the ArviZ layout, written through a temporary name."""
+"""Posterior as NetCDF-4 in the ArviZ layout."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tridentjax.faults import InputError
+from tridentjax.files import replacing
 
 if TYPE_CHECKING:
     import xarray
@@ -22,7 +22,7 @@ def save_posterior(
 
     Parameters
     ----------
-    path : file, written through a temporary name.
+    path : file, replaced whole.
     groups : e.g. posterior, sample_stats, posterior_predictive: (chain, draw) arrays by name;
         observed_data: scalars.
     units : of the variables.
@@ -38,12 +38,8 @@ def save_posterior(
             content[name] = (dimensions, np.asarray(values), {"unit": units.get(name, "1")})
         datasets[group] = xarray.Dataset(content, attrs=attributes)
     datasets["/"] = xarray.Dataset(attrs=attributes)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         xarray.DataTree.from_dict(datasets).to_netcdf(temporary, engine="h5netcdf")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_posterior(path: Path) -> "xarray.DataTree":

@@ -1,9 +1,5 @@
 """A sampling run from config to run folder: checkpointed draws, NetCDF, summary, figures."""
 
-import logging
-import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +7,19 @@ import numpy as np
 
 from tridentjax.experiment.belle2 import LABEL
 from tridentjax.faults import InputError, require
-from tridentjax.files import write_json, write_yaml
 from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.checks.predictive import describe, replicate
 from tridentjax.inference.diagnostics import bulk_ess, information_gain, summarise
 from tridentjax.inference.model import PRIOR_DRAWS, Model, count_undefined
-from tridentjax.inference.posterior import BlockReport, Posterior, Sampling, sample_posterior
-from tridentjax.runs.config import physics_hash, require_same_run, resolved
-from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.inference.posterior import Posterior, Sampling, sample_posterior
+from tridentjax.runs.config import require_same_run, resolved
+from tridentjax.runs.folder import RunFolder, provenance
 from tridentjax.runs.posterior_file import save_posterior
 from tridentjax.runs.sample_figures import draw_figures, has_corner_plot
 from tridentjax.schema.run import RunSpec
 
-logger = logging.getLogger("tridentjax")
-
 _PRIOR_DOMINATED = 0.25  # [bit]
-_FILES = ("run.yaml", "run.resolved.yaml", "checkpoint.npz", "posterior.nc", "summary.json", "log.txt")
+_OWN = ("checkpoint.npz", "posterior.nc", "sets")
 
 
 def sample_run(
@@ -41,43 +34,30 @@ def sample_run(
     InputError : bad config, occupied or unwritable folder, a checkpoint of another run, or a scheduler that does not
         answer.
     """
-    started = time.monotonic()
+    run = RunFolder(folder, config, resolved(spec), "sampler", _OWN, log=True)
     if spec.sampler.sets > 1 and dask is None:
         raise InputError([f"sampler.sets = {spec.sampler.sets} needs a cluster: add --dask SCHEDULER, or --dask local"])
     _require_writers(spec)
-    run_folder(folder, resume=resume, force=force)
-    settings = resolved(spec)
-    identity = physics_hash(settings)
+    run.open(resume=resume, force=force)
     if resume:
-        require_same_run(folder, settings, "sampler")
-    _say(folder, f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
+        require_same_run(folder, run.settings, run.block)
+    run.say(f"building the model of {spec.name}: experiments {', '.join(spec.experiments)}")
     model = make_model(spec)
     if force:
-        for name in _FILES:
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "figures", ignore_errors=True)
-        shutil.rmtree(folder / "sets", ignore_errors=True)
+        run.clear()
     if not resume:
-        shutil.copyfile(config, folder / "run.yaml")
-        write_yaml(folder / "run.resolved.yaml", settings | {"hash": identity, "provenance": provenance()})
-    _say(folder, f"model ready after {time.monotonic() - started:.1f} s; sampling {len(model.names)} parameters")
+        run.record()
+    run.say(f"model ready after {run.seconds:.1f} s; sampling {len(model.names)} parameters")
     if undefined := count_undefined(model):
-        _say(folder, f"{undefined} of {PRIOR_DRAWS} prior draws have no solution in the theory (NaN) and are excluded")
-
-    def report(progress: BlockReport) -> None:
-        _say(folder, str(progress))
-
+        run.say(f"{undefined} of {PRIOR_DRAWS} prior draws have no solution in the theory (NaN) and are excluded")
     if dask is not None:
         from tridentjax.runs.sample_sets import sample_sets
 
-        posterior = sample_sets(spec, folder, identity, dask, lambda line: _say(folder, line))
+        posterior = sample_sets(spec, folder, run.hash, dask, run.say)
     else:
-        posterior = _sample_here(model, spec, folder, identity, resume)
-    summary = _write_results(spec, folder, model, posterior, settings, identity)
-    summary["undefined_prior_draws"] = {"count": undefined, "of": PRIOR_DRAWS}
-    summary["seconds"] = time.monotonic() - started
-    write_json(folder / "summary.json", summary)
-    _say(folder, f"finished after {summary['seconds']:.1f} s: {folder}")
+        posterior = _sample_here(model, spec, run, resume)
+    summary = _write_results(spec, run, model, posterior, undefined)
+    run.say(f"finished after {summary['seconds']:.1f} s: {folder}")
     return summary, _text(summary, folder)
 
 
@@ -90,20 +70,17 @@ def _require_writers(spec: RunSpec) -> None:
         require("figures of a posterior", *packages, remedy="install the extra `viz` or set output.figures=false")
 
 
-def _sample_here(model: Model, spec: RunSpec, folder: Path, identity: str, resume: bool) -> Posterior:
-    def report(progress: BlockReport) -> None:
-        _say(folder, str(progress))
-
-    checkpoint = folder / "checkpoint.npz"
+def _sample_here(model: Model, spec: RunSpec, run: RunFolder, resume: bool) -> Posterior:
+    checkpoint = run.path / "checkpoint.npz"
     if resume and not checkpoint.is_file():
-        _say(folder, "no block was finished before the interruption; starting from the beginning")
+        run.say("no block was finished before the interruption; starting from the beginning")
     return sample_posterior(
         model,
         settings_of(Sampling, spec.sampler),
         checkpoint=checkpoint,
         resume=resume and checkpoint.is_file(),
-        identity=identity,
-        report=report,
+        identity=run.hash,
+        report=run.say,
     )
 
 
@@ -111,20 +88,12 @@ def _gain(posterior: Posterior, name: str) -> dict[str, float]:
     return information_gain(posterior.prior_quantiles[name], bulk_ess(posterior.parameters[name]))
 
 
-def _say(folder: Path, message: str) -> None:
-    """Progress: one line on standard error and in the log of the run."""
-    print(message, file=sys.stderr, flush=True)
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
-        log.write(message + "\n")
-
-
-def _write_results(
-    spec: RunSpec, folder: Path, model: Model, posterior: Posterior, settings: dict[str, Any], identity: str
-) -> dict[str, Any]:
+def _write_results(spec: RunSpec, run: RunFolder, model: Model, posterior: Posterior, undefined: int) -> dict[str, Any]:
+    """posterior.nc, figures and summary."""
     attributes = {
         "inference_library": "tridentjax",
         "config": spec.name,
-        "config_hash": identity,
+        "config_hash": run.hash,
         "seed": spec.sampler.seed,
         **{key: str(value) for key, value in provenance().items()},
     }
@@ -138,16 +107,14 @@ def _write_results(
         "derived": posterior.derived,
         "observed_data": {c.experiment.name: np.asarray(c.experiment.measurement.value) for c in model.chains},
     }
-    save_posterior(folder / "posterior.nc", groups, model.units, attributes)
+    save_posterior(run.path / "posterior.nc", groups, model.units, attributes)
     files = ["posterior.nc", "summary.json", "run.yaml", "run.resolved.yaml", "log.txt"]
-    files += ["checkpoint.npz"] if (folder / "checkpoint.npz").is_file() else []
+    files += ["checkpoint.npz"] if (run.path / "checkpoint.npz").is_file() else []
     gains = {name: _gain(posterior, name) for name in model.names}
     replicated = replicate(model, posterior.rate_ratios, posterior.parameters, spec.sampler.seed)
     if spec.output.figures:
-        files += draw_figures(folder, model, posterior, gains, replicated)
-    return {
-        "config": spec.name,
-        "hash": identity,
+        files += run.save_figures(draw_figures(model, posterior, gains, replicated))
+    content = {
         "seed": spec.sampler.seed,
         "converged": posterior.converged,
         "draws": int(posterior.z.shape[0] * posterior.z.shape[1]),
@@ -161,8 +128,9 @@ def _write_results(
         "auxiliary": None if model.auxiliary is None else f"belle2: {LABEL}",
         "rate_ratios": {name: summarise(x) for name, x in posterior.rate_ratios.items()},
         "posterior_predictive": describe(replicated),
-        "files": [str(folder / name) for name in files],
+        "undefined_prior_draws": {"count": undefined, "of": PRIOR_DRAWS},
     }
+    return run.finish(content, files)
 
 
 def _text(summary: dict[str, Any], folder: Path) -> str:

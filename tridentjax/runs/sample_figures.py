@@ -1,7 +1,6 @@
 """The figures of a sampling run."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from tridentjax.figures.posterior import (
     plot_masses,
     plot_traces,
 )
-from tridentjax.figures.style import label, pyplot
+from tridentjax.figures.style import label
 from tridentjax.inference.checks.predictive import Replicated
 from tridentjax.inference.grid_posterior import GridPosterior, grid_posterior
 from tridentjax.inference.limits.impacts import posterior_pulls
@@ -29,13 +28,12 @@ def has_corner_plot(kinds: Sequence[str]) -> bool:
 
 
 def draw_figures(
-    folder: Path,
     model: Model,
     posterior: Posterior,
     gains: dict[str, dict[str, float]],
     replicated: dict[str, Replicated],
-) -> list[str]:
-    """Draw and save every figure that suits the model; their paths inside the folder.
+) -> dict[str, Any]:
+    """Every figure that suits the model, by name.
 
     `gains` are the information gains of the parameters, `replicated` the replicas of the data.
 
@@ -43,8 +41,6 @@ def draw_figures(
     ------
     InputError : matplotlib is not installed.
     """
-    plt = pyplot()
-    (folder / "figures").mkdir(exist_ok=True)
     labels = {
         name: label(model.latex.get(name, name.replace("_", " ")), model.units[name])
         for name in (*model.names, *posterior.derived)
@@ -84,7 +80,4 @@ def draw_figures(
     if model.nuisances:
         figures["pulls"] = plot_pulls(posterior_pulls(model, posterior.z), title)
     figures["traces"] = plot_traces(posterior.z, model.names)
-    for name, figure in figures.items():
-        figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
-        plt.close(figure)
-    return [f"figures/{name}.png" for name in figures]
+    return figures

@@ -1,9 +1,8 @@
 """A scan from config to run folder: parts evaluated, written behind the computation, resumed by listing."""
 
-import shutil
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import numpy as np
 from tridentjax.faults import InputError, require
 from tridentjax.figures.scan import draw_scan
 from tridentjax.figures.style import pyplot
-from tridentjax.files import read_yaml, write_json, write_yaml
+from tridentjax.files import read_yaml
 from tridentjax.inference.folded_model import Folded
-from tridentjax.runs.config import physics_hash, require_same_run, resolved
-from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.config import require_same_run, resolved
+from tridentjax.runs.folder import RunFolder
 from tridentjax.scan.build import make_plan, open_scan
 from tridentjax.scan.evaluator import STATUS, single_precision_error
 from tridentjax.scan.grid_file import assemble_grid
@@ -26,7 +25,6 @@ from tridentjax.scan.progress import Progress
 from tridentjax.scan.user_table import RowTable
 from tridentjax.schema.run import RunSpec
 
-_FILES = ("run.yaml", "run.resolved.yaml", "summary.json", "log.txt", "scan.nc")
 _SAMPLE = 4096  # points that the rounding of float32 is measured at
 _WRITERS = 2  # parts in flight: one is computed while the one before is written
 
@@ -52,42 +50,38 @@ def scan_run(
     InputError : bad config or table, an occupied or unwritable folder, too little disk, a changed config on
         resume, a scheduler that does not answer.
     """
-    started = time.monotonic()
+    run = RunFolder(folder, config, resolved(spec), "scan", ("scan.nc", "parts"), log=True)
     if allow_changes and not resume:
         raise InputError(["--allow-changes belongs to --resume; add it or leave this out"])
     if devices is not None and devices > jax.local_device_count():
         raise InputError([f"--devices {devices}; allowed: 1 to {jax.local_device_count()}, the devices here"])
     _require_writers(spec)
     fresh = not folder.exists()
-    run_folder(folder, resume=resume, force=force)
+    run.open(resume=resume, force=force)
     try:
         names, table = open_scan(spec, config.parent)
-        settings = resolved(spec)
         if table is not None:
-            settings["inputs"] = {"rows": table.size, "sha256": table.sha256}
+            inputs = {"rows": table.size, "sha256": table.sha256}
+            run = replace(run, settings=run.settings | {"inputs": inputs})
         if resume:
-            require_same_run(folder, settings, "scan", allow_changes=allow_changes)
+            require_same_run(folder, run.settings, run.block, allow_changes=allow_changes)
         stored = read_yaml(folder / "run.resolved.yaml").get("reference") if resume else None
-        plan = make_plan(spec, names, table, folder, scan_identity(settings), stored)
+        plan = make_plan(spec, names, table, folder, run.hash, stored)
     except InputError:
         if fresh:
             folder.rmdir()  # nothing has been written
         raise
     if force:
-        _clear(folder)
+        run.clear()
     (folder / "parts").mkdir(exist_ok=True)
-    if not resume:
-        shutil.copyfile(config, folder / "run.yaml")
-    reference = {"log_likelihood": plan.best, "threshold": plan.threshold}
-    content = settings | {"hash": plan.identity, "reference": reference, "provenance": provenance()}
-    write_yaml(folder / "run.resolved.yaml", content)
+    run.record(reference={"log_likelihood": plan.best, "threshold": plan.threshold})
     for path in (folder / "parts").glob("*.tmp"):
         path.unlink()  # of a process that was killed
     complete = folder / "scan.nc"
     done = {} if complete.is_file() else finished_parts(folder, None if allow_changes else plan.identity)
     done = {n: d for n, d in done.items() if n < plan.parts and (d["start"], d["stop"]) == plan.span(n)}
     todo = [] if complete.is_file() else [number for number in range(plan.parts) if number not in done]
-    setup = time.monotonic() - started
+    setup = run.seconds
     progress = Progress(folder / "log.txt", plan.total, sum(d["stop"] - d["start"] for d in done.values()))
     progress.say(f"{plan.total} points, {len(todo)} of {plan.parts} parts to do; ready after {setup:.1f} s")
     with progress:
@@ -98,7 +92,7 @@ def scan_run(
         else:
             found = _run_here(plan, todo, _blocks(plan, table), batch, devices, progress)
     rounding = _rounding(plan, table) if plan.spec.precision == "float32" else None
-    return _finish(spec, folder, plan, done | found, progress, setup, rounding)
+    return _finish(spec, run, plan, done | found, progress, setup, rounding)
 
 
 def _require_writers(spec: RunSpec) -> None:
@@ -154,18 +148,19 @@ def _rounding(plan: Plan, table: RowTable | None) -> dict[str, float]:
 
 def _finish(
     spec: RunSpec,
-    folder: Path,
+    run: RunFolder,
     plan: Plan,
     parts: dict[int, dict[str, Any]],
     progress: Progress,
     setup: float,
     rounding: dict[str, float] | None,
 ) -> tuple[dict[str, Any], str]:
-    grid = folder / "scan.nc"
-    drawn = None
+    folder, grid = run.path, run.path / "scan.nc"
+    figures: list[str] = []
     if spec.output.figures and parts:
         latex = {name: parameter.latex for name, parameter in spec.params.items()}
-        drawn = draw_scan(folder, plan, sorted(parts), latex, spec.title or spec.name)
+        map_ = draw_scan(folder, plan, sorted(parts), latex, spec.title or spec.name)
+        figures = run.save_figures({"delta_chi2": map_})
     if spec.scan is not None and spec.scan.grid is not None and not grid.is_file():
         assemble_grid(grid, plan, spec.name, parts)
     old = read_yaml(folder / "summary.json") if not parts and (folder / "summary.json").is_file() else None
@@ -177,9 +172,7 @@ def _finish(
         for code, count in description["status"].items():
             status[code] = status.get(code, 0) + count
     allowed = [d["allowed"] for d in parts.values() if d["allowed"] is not None]
-    summary = {
-        "config": spec.name,
-        "hash": plan.identity,
+    content = {
         "points": plan.total,
         "kept": sum(d["kept"] for d in parts.values()),
         "allowed": sum(allowed) if allowed else None,
@@ -192,10 +185,9 @@ def _finish(
         "precision": plan.spec.precision,
         "float32_error": rounding,
         "columns": {name: column._asdict() for name, column in plan.about.items()},
-        "files": [str(path) for path in files],
-        "figures": [] if drawn is None else [str(folder / drawn)],
+        "figures": [str(folder / name) for name in figures],
     }
-    write_json(folder / "summary.json", summary)
+    summary = run.finish(content, [str(path.relative_to(folder)) for path in files])
     text = [
         f"{plan.total} points, {summary['kept']} kept, in {progress.seconds:.1f} s after {setup:.1f} s of setup"
         + (f": {progress.rate:.3g} points/s" if progress.rate else "")
@@ -211,15 +203,3 @@ def _finish(
     listed = str(grid) if grid.is_file() else f"{len(files)} files in {folder / 'parts'}"
     progress.say("finished")
     return summary, "\n".join([*text, f"  {listed}"])
-
-
-def _clear(folder: Path) -> None:
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "parts", ignore_errors=True)
-    shutil.rmtree(folder / "figures", ignore_errors=True)
-
-
-def scan_identity(settings: dict[str, Any]) -> str:
-    """Hash of everything that the columns of a scan depend on."""
-    return physics_hash(settings, "scan")

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import shutil
-import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 from tridentjax.faults import InputError
 from tridentjax.figures.calibration import plot_ecdf_differences, plot_grid_deviations, plot_rank_histograms, plot_seeds
 from tridentjax.figures.style import pyplot
-from tridentjax.files import write_json, write_text, write_yaml
+from tridentjax.files import write_text
 from tridentjax.inference.build import make_model, settings_of
 from tridentjax.inference.checks.agreement import Deviation, SeedAgreement, across_seeds, against_grid, equal_lengths
 from tridentjax.inference.checks.calibration import Calibration, CalibrationSettings, calibrate
@@ -22,12 +19,11 @@ from tridentjax.inference.checks.simulate import require_throwable
 from tridentjax.inference.grid_posterior import grid_posterior
 from tridentjax.inference.model import Model, expand_model
 from tridentjax.inference.posterior import LARGEST_R_HAT, BlockReport, Posterior, Sampling, sample_posterior
-from tridentjax.runs.config import physics_hash, resolved
-from tridentjax.runs.folder import provenance, run_folder
+from tridentjax.runs.config import resolved
+from tridentjax.runs.folder import RECORDS, RunFolder
 from tridentjax.schema.calibration import CalibrationSpec
 from tridentjax.schema.run import ParameterSpec, RunSpec
 
-_FILES = ("run.yaml", "run.resolved.yaml", "ranks.csv", "summary.json")
 _GRID, _COARSE = ((120, 160), 128), ((60, 80), 64)  # cells, points of the nuisances
 
 
@@ -39,12 +35,13 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     InputError : a block that does not fit the parameters, a likelihood that has no data to throw, a bad config, an
         occupied folder.
     """
-    started = time.monotonic()
     settings = spec.calibration or CalibrationSpec()
+    content = resolved(spec) | {"calibration": settings.model_dump(mode="json")}
+    run = RunFolder(folder, config, content, "calibration", ("ranks.csv",))
     if spec.output.figures:
         pyplot()  # a missing matplotlib is said before the run, not after it
-    small = reduce_spec(spec, settings) if "sbc" in settings.checks else None
-    run_folder(folder, force=force, resumable=False)
+    small = reduce_spec(spec) if "sbc" in settings.checks else None
+    run.open(force=force)
     reduced = None if small is None else make_model(small)
     if reduced is not None:
         require_throwable(reduced)
@@ -52,28 +49,31 @@ def validate_run(spec: RunSpec, folder: Path, *, force: bool, config: Path) -> t
     figures: dict[str, Any] = {}
     ranks: Calibration | None = None
     if reduced is not None:
-        _say(f"calibration of {len(reduced.names)} parameters, {settings.responses} responses")
+        run.say(f"calibration of {len(reduced.names)} parameters, {settings.responses} responses")
         fitted = expand_model(reduced) if settings.responses == "expanded" else reduced
         sbc, sampler = settings_of(CalibrationSettings, settings), settings_of(Sampling, spec.sampler)
-        ranks = calibrate(reduced, sbc, sampler, fitted, lambda progress: _say(str(progress)))
+        ranks = calibrate(reduced, sbc, sampler, fitted, run.say)
         checks += _sbc_checks(ranks, settings)
         if spec.output.figures:
             figures["rank_histograms"] = plot_rank_histograms(ranks, settings.bins)
             figures["rank_ecdf"] = plot_ecdf_differences(ranks)
     if {"grid", "seeds"} & set(settings.checks):
-        found, drawn = _chain_checks(spec, settings)
+        found, drawn = _chain_checks(spec, settings, run)
         checks += found
         figures |= drawn
-    return _write(spec, settings, folder, config, checks, figures, ranks, started)
+    run.clear()
+    run.record()
+    return _write(settings, run, checks, figures, ranks)
 
 
-def reduce_spec(spec: RunSpec, settings: CalibrationSpec) -> RunSpec:
+def reduce_spec(spec: RunSpec) -> RunSpec:
     """The config with the priors narrowed and the values fixed that its block `calibration` names, without an edge.
 
     Raises
     ------
     InputError : names that are not sampled, ranges outside of the prior or of a normal one; all at once.
     """
+    settings = spec.calibration or CalibrationSpec()
     faults, params = [], dict(spec.params)
     sampled = {name: p.prior for name, p in spec.params.items() if p.prior is not None}
     for block in ("ranges", "fixed"):
@@ -124,39 +124,45 @@ def _sbc_checks(found: Calibration, settings: CalibrationSpec) -> list[dict[str,
     return checks
 
 
-def _chain_checks(spec: RunSpec, settings: CalibrationSpec) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _chain_checks(
+    spec: RunSpec, settings: CalibrationSpec, run: RunFolder
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Chains of the config itself: convergence, against a grid, and seed against seed."""
     model = make_model(spec)
-    runs: list[Posterior] = []
+
+    def report(seed: int, progress: BlockReport) -> None:
+        run.say(f"seed {seed}: {progress}")
+
+    chains: list[Posterior] = []
     for number in range(settings.seeds if "seeds" in settings.checks else 1):
         sampler = settings_of(Sampling, spec.sampler)._replace(seed=spec.sampler.seed + number)
-        runs.append(sample_posterior(model, sampler, report=partial(_say_seed, sampler.seed)))
+        chains.append(sample_posterior(model, sampler, report=partial(report, sampler.seed)))
     checks, figures = [], {}
-    failed = sum(not run.converged for run in runs)
-    divergences = {"divergences": sum(run.divergences for run in runs)}
+    failed = sum(not x.converged for x in chains)
+    divergences = {"divergences": sum(x.divergences for x in chains)}
     checks.append(_check("chains", "seeds that have not converged", float(failed), "= 0", failed == 0, divergences))
     if "grid" in settings.checks:
-        if rows := _grid_rows(model, runs):
+        if rows := _grid_rows(model, chains, run):
             checks.append(_grid_check(rows, settings))
             figures["grid"] = plot_grid_deviations(rows) if spec.output.figures else None
         else:
-            _say("no grid: the model has not exactly two uniform or loguniform parameters")
+            run.say("no grid: the model has not exactly two uniform or loguniform parameters")
     if "seeds" in settings.checks:
-        found = across_seeds([run.parameters for run in runs])
+        found = across_seeds([x.parameters for x in chains])
         checks += _seed_checks(found, settings)
         figures["seeds"] = plot_seeds(found) if spec.output.figures else None
     return checks, figures
 
 
-def _grid_rows(model: Model, runs: list[Posterior]) -> list[Deviation]:
+def _grid_rows(model: Model, chains: list[Posterior], run: RunFolder) -> list[Deviation]:
     """Draws of all seeds against a grid; nothing for a model that is no plane."""
     names = tuple(name for name in model.names if name in model.priors)
     if len(names) != 2 or any(prior.kind == "normal" for prior in model.priors.values()):
         return []
-    _say(f"grid of {' x '.join(str(n) for n in _GRID[0])} cells")
+    run.say(f"grid of {' x '.join(str(n) for n in _GRID[0])} cells")
     grid, coarse = (grid_posterior(model, (names[0], names[1]), *size) for size in (_GRID, _COARSE))
-    draws = equal_lengths([run.parameters for run in runs])
-    return against_grid({name: np.concatenate([run[name] for run in draws]) for name in names}, grid, coarse)
+    draws = equal_lengths([x.parameters for x in chains])
+    return against_grid({name: np.concatenate([x[name] for x in draws]) for name in names}, grid, coarse)
 
 
 def _grid_check(rows: list[Deviation], settings: CalibrationSpec) -> dict[str, Any]:
@@ -189,43 +195,26 @@ def _check(
 
 
 def _write(
-    spec: RunSpec, settings: CalibrationSpec, folder: Path, config: Path, checks: list[dict[str, Any]],
-    figures: dict[str, Any], ranks: Calibration | None, started: float,
+    settings: CalibrationSpec, run: RunFolder, checks: list[dict[str, Any]], figures: dict[str, Any],
+    ranks: Calibration | None,
 ) -> tuple[dict[str, Any], str]:  # fmt: skip
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "figures", ignore_errors=True)
-    content = resolved(spec) | {"calibration": settings.model_dump(mode="json")}
-    identity = physics_hash(content, "calibration")
-    shutil.copyfile(config, folder / "run.yaml")
-    write_yaml(folder / "run.resolved.yaml", content | {"hash": identity, "provenance": provenance()})
-    files = ["run.yaml", "run.resolved.yaml", "summary.json"]
+    files = [*RECORDS]
     if ranks is not None:
-        write_text(folder / "ranks.csv", _table(ranks))
+        write_text(run.path / "ranks.csv", _table(ranks))
         files.append("ranks.csv")
-    for name, figure in figures.items():
-        if figure is not None:
-            (folder / "figures").mkdir(exist_ok=True)
-            figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
-            pyplot().close(figure)
-            files.append(f"figures/{name}.png")
-    report = {
-        "config": spec.name,
-        "hash": identity,
+    content = {
         "passed": all(check["passed"] for check in checks),
         "significance": settings.significance,
         "checks": checks,
-        "seconds": time.monotonic() - started,
-        "files": [str(folder / name) for name in files],
     }
-    write_json(folder / "summary.json", report)
+    report = run.finish(content, [*files, *run.save_figures(figures)])
     lines = [f"{'check':14} {'value':>10} {'allowed':>10}  verdict  statistic"]
     lines += [
         f"{c['check']:14} {c['value']:10.4g} {c['threshold']:>10}  {'ok     ' if c['passed'] else 'FAILED '}  "
         f"{c['statistic']}"
         for c in checks
     ]
-    return report, "\n".join([*lines, f"{report['seconds']:.1f} s; files in {folder}"])
+    return report, "\n".join([*lines, f"{report['seconds']:.1f} s; files in {run.path}"])
 
 
 def _table(found: Calibration) -> str:
@@ -241,11 +230,3 @@ def _table(found: Calibration) -> str:
         row = [*ranks.tolist(), *(f"{x:.10g}" for x in truth), f"{found.ess[i]:.1f}", int(found.divergences[i])]
         writer.writerow([i, *row])
     return stream.getvalue()
-
-
-def _say_seed(seed: int, progress: BlockReport) -> None:
-    _say(f"seed {seed}: {progress}")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -1,7 +1,6 @@
 """A scan of a regular grid as one NetCDF file: axes are coordinates, columns are variables."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tridentjax._version import __version__
+from tridentjax.files import replacing
 from tridentjax.scan.parts import part_path, read_part
 from tridentjax.scan.plan import Plan
 from tridentjax.scan.points import Grid
@@ -26,33 +26,28 @@ def assemble_grid(path: Path, plan: Plan, name: str, numbers: Iterable[int]) -> 
     axes = dict(zip(plan.names, plan.source.axes, strict=True))
     shape = tuple(len(axis) for axis in axes.values())
     folder, numbers = Path(plan.folder), sorted(numbers)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5netcdf.File(temporary, "w") as file:
-            file.attrs.update(_attributes(plan, name))
-            file.dimensions = {parameter: len(axis) for parameter, axis in axes.items()}
-            for parameter, axis in axes.items():
-                variable = file.create_variable(parameter, (parameter,), float)
-                variable[:] = axis
-                _describe(variable, plan, parameter)
-            for number in numbers:
-                columns = read_part(part_path(folder, number, plan.suffix))
-                start, stop = plan.span(number)
-                for column, values in columns.items():
-                    if column in (*plan.names, "index"):
-                        continue
-                    values = values.astype(np.int8) if values.dtype == bool else values  # noqa: PLW2901
-                    if column not in file.variables:
-                        _describe(file.create_variable(column, plan.names, values.dtype), plan, column)
-                    done = 0
-                    for corner in slabs(start, stop, shape):
-                        size = math.prod(part.stop - part.start for part in corner)
-                        block = values[done : done + size].reshape([part.stop - part.start for part in corner])
-                        file.variables[column][corner] = block
-                        done += size
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, h5netcdf.File(temporary, "w") as file:
+        file.attrs.update(_attributes(plan, name))
+        file.dimensions = {parameter: len(axis) for parameter, axis in axes.items()}
+        for parameter, axis in axes.items():
+            variable = file.create_variable(parameter, (parameter,), float)
+            variable[:] = axis
+            _describe(variable, plan, parameter)
+        for number in numbers:
+            columns = read_part(part_path(folder, number, plan.suffix))
+            start, stop = plan.span(number)
+            for column, values in columns.items():
+                if column in (*plan.names, "index"):
+                    continue
+                values = values.astype(np.int8) if values.dtype == bool else values  # noqa: PLW2901
+                if column not in file.variables:
+                    _describe(file.create_variable(column, plan.names, values.dtype), plan, column)
+                done = 0
+                for corner in slabs(start, stop, shape):
+                    size = math.prod(part.stop - part.start for part in corner)
+                    block = values[done : done + size].reshape([part.stop - part.start for part in corner])
+                    file.variables[column][corner] = block
+                    done += size
     for number in numbers:
         part_path(folder, number, plan.suffix).unlink()
     (folder / "parts").rmdir()

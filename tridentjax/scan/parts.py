@@ -5,7 +5,6 @@ column; both formats carry the same description of the part (points, counts, has
 """
 
 import json
-import os
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tridentjax.cache import save_arrays
+from tridentjax.files import replacing
 
 _KEY = b"tridentjax"
 
@@ -58,13 +58,9 @@ def write_part(
         for name, x in columns.items()
     ]
     table = pa.table(list(columns.values()), schema=pa.schema(fields, metadata={_KEY: text.encode()}))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         # numbers without repetition: a dictionary costs time and saves nothing
         pq.write_table(table, temporary, compression="zstd", compression_level=1, use_dictionary=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_description(path: Path) -> dict[str, Any] | None:

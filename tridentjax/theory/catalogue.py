@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tridentjax._types import Scalar
-from tridentjax.currents import FLAVOURS
+from tridentjax.currents import FLAVOURS, Channel
 from tridentjax.faults import InputError, unknown
 from tridentjax.theory import domain, theories
 from tridentjax.theory.left import COMPLEX_NAMES, NAMES, name_fault
@@ -39,7 +39,7 @@ class Theory(NamedTuple):
     allowed words (the first is the default), `limits` are the edges of its domain, `faults` finds what else is
     wrong with a set of numbers and choices, `derived` are quantities to report beside the parameters,
     `misnamed` explains a name that looks like one of the theory's and is not, `several` names parameters that may
-    be a list (several mediators).
+    be a list (several mediators), `contact_limit` is the mass over coupling of a rate ratio in closed form.
     """
 
     function: TheoryFunction
@@ -52,6 +52,7 @@ class Theory(NamedTuple):
     derived: Mapping[str, Derived] = MappingProxyType({})
     misnamed: Callable[[str, str], str | None] | None = None
     several: frozenset[str] = frozenset()
+    contact_limit: Callable[[Parameters, Channel, float], float | None] | None = None
 
 
 def _flavoured(*names: str) -> dict[str, str]:
@@ -116,6 +117,7 @@ THEORIES: dict[str, Theory] = {
         _LIGHT,
         partial(_mediator_faults, "vector"),
         several=frozenset({"mass", "g", *_flavoured("g_nu", "g_V", "g_A"), "kinetic_mixing"}),
+        contact_limit=theories.zprime_contact_limit,
     ),
     "scalar": Theory(
         theories.scalar,

@@ -9,9 +9,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from tridentjax.constants import PLANCK_MASS, SIN2_THETA_W
+from tridentjax.constants import G_F, PLANCK_MASS, SIN2_THETA_W
 from tridentjax.currents import FLAVOURS, Channel, LeptonCurrent, one_loop_current, standard_model_current
 from tridentjax.precision import as_float
 from tridentjax.theory.left import left_shift
@@ -92,6 +93,25 @@ def zprime(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) 
         through_photon = VectorMediator(*broadcast_tower(parameters["mass"], g_nu, parameters["g"], 0.0))
         shift_V = shift_V + ELECTRIC_CHARGE * loop_mixing(K2) * mediator_shift(through_photon, K2)[0]
     return LeptonCurrent(current.g_V + shift_V[None], current.g_A + shift_A[None])
+
+
+def zprime_contact_limit(parameters: Parameters, channel: Channel, rate_ratio: float) -> float | None:
+    """Mass over coupling [GeV] of a heavy L_mu - L_tau boson that makes a rate ratio where no lepton mass counts.
+
+    At high energy VV and AA are equal, and the contact term shifts g_V alone (Altmannshofer et al., 1406.2332):
+    R = [(g_V + v^2 g^2/m^2)^2 + g_A^2]/(g_V^2 + g_A^2) with v^2 = 1/(sqrt(2) G_F) and the Standard Model's couplings
+    at the same parameters, g_V = 1/2 + 2 sin2_theta_w and g_A = 1/2 at tree level.
+
+    None where that does not hold: other leptons than muons, mixing with the photon, and R <= 1, which is interference.
+    """
+    mixed = np.any(parameters.get("kinetic_mixing", 0.0)) or parameters.get("loop_mixing", False)
+    muons = (channel.neutrino, channel.lepton_minus, channel.lepton_plus) == ("mu", "mu", "mu")
+    if mixed or not muons or rate_ratio <= 1.0:
+        return None
+    current = sm(parameters, channel, jnp.zeros(1))
+    g_V, g_A = float(current.g_V[0, 0]), float(current.g_A[0, 0])
+    shift = np.sqrt(rate_ratio * (g_V**2 + g_A**2) - g_A**2) - g_V
+    return float(1.0 / np.sqrt(np.sqrt(2.0) * G_F * shift))
 
 
 def scalar(parameters: Parameters, channel: Channel, K2: Float[Array, " node"]) -> LeptonCurrent:

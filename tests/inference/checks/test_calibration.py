@@ -75,13 +75,13 @@ def test_wrong_posteriors_are_caught(wrong, seen):
 
 def test_config_is_reduced():
     spec = load_config("rs_lmutau", ("calibration.ranges.mass=[0.1, 2.5]", "calibration.fixed.c_L_mu=0.53"))
-    small = reduce_spec(spec, spec.calibration)
+    small = reduce_spec(spec)
     assert (small.params["mass"].prior.min, small.params["mass"].prior.max) == (0.1, 2.5)
     assert small.params["c_L_mu"].value == 0.53 and small.params["c_L_mu"].prior is None
     assert small.params["g"] == spec.params["g"] and small.sampler.edge is None and spec.sampler.edge == "g"
     spec = load_config("smeft", ("calibration.ranges.ll_2222=[1e-6, 1.0]", "calibration.fixed.nothing=1.5"))
     with pytest.raises(InputError) as caught:
-        reduce_spec(spec, spec.calibration)
+        reduce_spec(spec)
     assert list(caught.value.faults) == [
         "calibration.fixed.nothing: not a sampled parameter; sampled are ll_2222, le_2222",
         "calibration.ranges.ll_2222 = [1e-06, 1.0] leaves the prior [-2e-05, 4e-05]",
@@ -98,7 +98,7 @@ def test_config_is_reduced():
 def test_packaged_configs_are_calibrated(name):
     """200 replications: thrown with the kernels, fitted with expanded responses, every nuisance live."""
     spec = load_config(name)
-    exact = make_model(reduce_spec(spec, spec.calibration))
+    exact = make_model(reduce_spec(spec))
     settings, sampler = settings_of(CalibrationSettings, spec.calibration), settings_of(Sampling, spec.sampler)
     found = calibrate(exact, settings, sampler, expand_model(exact))
     tests = found.tests(20)

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from tridentjax.cli.commands.arguments import emit, parse_theory
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.load import Experiment, experiment_names, load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.figures.goodness import plot_comparison
-from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
 from tridentjax.rates.comparison import Combined, Comparison, combine, compare
 from tridentjax.rates.exposure import prepare_for
@@ -31,8 +30,6 @@ def compare_experiments(
     faults += [f"experiment {name} is named twice" for name in dict.fromkeys(names) if names.count(name) > 1]
     loaded = [collect(faults, load_experiment, name) for name in names] if names else default_experiments()
     files = collect(faults, output_files, out, force)
-    if out is not None and out.suffix != ".csv":
-        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     rows = [_row(experiment, theory, bound) for experiment in loaded]
@@ -40,14 +37,12 @@ def compare_experiments(
     title = f"data over theory, {theory}" + (f" ({_given(bound)})" if bound.given else "")
     content = _content(title, theory, bound, rows, combined, files)
     text = _text(title, rows, combined)
-    for path in files:
-        if path.suffix == ".csv":
-            table = [row._asdict() for row in rows]
-            write_table(path, [*text[:1], *text[-2:], "ratios to the Standard Model"], Comparison._fields, table)
-        else:
-            figure = plot_comparison(rows, theory, title)
-            write_figure(path, figure)
-            pyplot().close(figure)
+    comments, table = [*text[:1], *text[-2:], "ratios to the Standard Model"], [row._asdict() for row in rows]
+    write_outputs(
+        files,
+        lambda path: write_table(path, comments, Comparison._fields, table),
+        lambda: plot_comparison(rows, theory, title),
+    )
     emit(content, as_json, "\n".join([*text, *bound.notes, *(f"wrote {path}" for path in files)]))
 
 

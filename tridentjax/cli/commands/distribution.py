@@ -1,18 +1,17 @@
 """`tridentjax distribution`: differential cross sections as a table and a figure."""
 
-import csv
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tridentjax._version import __version__
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.flux import Flux, load_flux
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.distribution import plot_distribution
+from tridentjax.files import write_table
 from tridentjax.nucleus.regimes import target_regimes
 from tridentjax.process.cuts import NO_CUTS
 from tridentjax.process.laboratory import OBSERVABLES
@@ -48,7 +47,7 @@ def distribution(
     edges = collect(faults, _edges, observables, bins)
     if points < 2 or points & (points - 1):
         faults.append(f"--points {points}; allowed: a power of two")
-    files = _files(faults, out, force)
+    files = collect(faults, output_files, out, force)
     if faults:
         raise InputError(faults)
     refuse_undefined(theory, bound, channel)
@@ -65,12 +64,7 @@ def distribution(
     )
     where = f"{energy:g} GeV" if energy is not None else f"flux {flux}"
     title = f"{channel.name} on {target}, {where}, {theory}"
-    if out is not None:
-        _write_csv(files[0], found, title)
-        figure = plot_distribution(found, title)
-        temporary = files[1].with_name(f"{files[1].name}.{os.getpid()}.tmp")
-        figure.savefig(temporary, format=files[1].suffix[1:], dpi=150)
-        os.replace(temporary, files[1])
+    write_outputs(files, lambda path: _write_csv(path, found, title), lambda: plot_distribution(found, title))
     content = {
         "channel": channel.name,
         "target": target,
@@ -82,7 +76,7 @@ def distribution(
         "error": found.error.tolist(),
         "outside_cm2": found.outside,
         "total_cm2": found.total,
-        "files": [str(path) for path in files] if out is not None else [],
+        "files": [str(path) for path in files],
     }
     emit(content, as_json, "\n".join([title, *_lines(found), *(f"wrote {path}" for path in content["files"])]))
 
@@ -124,32 +118,21 @@ def _edges(observables: list[str], bins: list[str]) -> dict[str, np.ndarray]:
     return edges
 
 
-def _files(faults: list[str], out: Path | None, force: bool) -> tuple[Path, Path]:
-    """The table and the figure: OUT names the figure, the table lies beside it."""
-    if out is None:
-        return Path(), Path()
-    if out.suffix not in (".png", ".pdf", ".svg"):
-        faults.append(f"--out {out}: a figure ends in .png, .pdf or .svg; the table is written beside it as .csv")
-    files = (out.with_suffix(".csv"), out)
-    if not out.parent.is_dir():
-        faults.append(f"--out {out}: folder {out.parent} does not exist; make it")
-    faults += [f"--out: {path} exists; add --force to replace it" for path in files if path.exists() and not force]
-    return files
-
-
 def _write_csv(path: Path, found: Distribution, title: str) -> None:
+    """One row a bin: lower and upper edge of each observable, value, error."""
     units = ", ".join(f"{name} = {OBSERVABLES[name].unit}" for name in found.observables)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(f"# {title}; tridentjax {__version__}\n")
-        stream.write(f"# unit: {units}; value, error = cm^2 per nucleus per unit of each observable\n")
-        stream.write(f"# outside: {found.outside!r} cm^2 lie beyond the edges\n")
-        writer = csv.writer(stream)
-        writer.writerow([f"{name}_{side}" for name in found.observables for side in ("lo", "hi")] + ["value", "error"])
-        for index in np.ndindex(found.value.shape):
-            sides = [axis[i + k] for axis, i in zip(found.edges, index, strict=True) for k in (0, 1)]
-            writer.writerow([repr(float(x)) for x in (*sides, found.value[index], found.error[index])])
-    os.replace(temporary, path)
+    columns = [f"{name}_{side}" for name in found.observables for side in ("lo", "hi")] + ["value", "error"]
+    rows = []
+    for index in np.ndindex(found.value.shape):
+        sides = [axis[i + k] for axis, i in zip(found.edges, index, strict=True) for k in (0, 1)]
+        numbers = map(float, (*sides, found.value[index], found.error[index]))
+        rows.append(dict(zip(columns, numbers, strict=True)))
+    comments = (
+        title,
+        f"unit: {units}; value, error = cm^2 per nucleus per unit of each observable",
+        f"outside: {found.outside!r} cm^2 lie beyond the edges",
+    )
+    write_table(path, comments, columns, rows)
 
 
 def _lines(found: Distribution) -> list[str]:

@@ -11,13 +11,13 @@ from typing import Any
 from tridentjax.cli.commands.arguments import emit, parse_channel, parse_cuts, parse_theory
 from tridentjax.events.files import check_event_file, write_events
 from tridentjax.events.generate import generate_events
-from tridentjax.events.sample import reweighted
+from tridentjax.events.sample import EventSample, reweighted
 from tridentjax.events.source import EventSource, beam_source, experiment_source
 from tridentjax.experiment.load import load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.process.cuts import NO_CUTS, Cuts
 from tridentjax.theory import theories
-from tridentjax.theory.binding import refuse_undefined
+from tridentjax.theory.binding import BoundTheory, refuse_undefined
 from tridentjax.theory.theories import has_scalars
 
 
@@ -42,40 +42,15 @@ def events(
 ) -> None:
     """Events of an experiment, or of one beam on one target, written to a file."""
     begin = time.perf_counter()
-    faults: list[str] = [] if count >= 1 else [f"-n {count}; allowed: 1 or more"]
-    bound = collect(faults, parse_theory, reweight or theory, settings)
-    if reweight and theory != "sm":
-        faults.append(f"--reweight starts from Standard-Model events; leave --theory {theory} out")
-    selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
-    faults += check_event_file(out, force)
-    found = collect(faults, _source, experiment, flux, energy, target, neutrino, leptons)
-    if faults:
-        raise InputError(faults)
-
-    source, own_cuts = found
-    refuse_undefined(reweight or theory, bound, source.components[0].channel)
-    scalar = any(has_scalars(bound.function, bound.values, component.channel) for component in source.components)
-    selection = Cuts(own_cuts.cuts + selection.cuts, own_cuts.efficiency * selection.efficiency)
-    with _progress(count) as update:
-        sample = generate_events(
-            source,
-            count,
-            seed=seed,
-            theory=theories.sm if reweight else bound.function,
-            parameters=bound.electroweak if reweight else bound.values,
-            cuts=selection,
-            weighted=weighted,
-            scalar=scalar,
-            progress=update,
-        )
-    efficiency, summaries = sample.efficiency, sample.summaries
-    if reweight:
-        sample = reweighted(sample, bound.function, bound.values)
+    place = (experiment, flux, energy, target, neutrino, leptons)
+    bound, source, selection = _read(count, out, force, theory, settings, reweight, cuts, place)
+    generated = _generate(source, bound, selection, count, seed, weighted, reweight is not None)
+    sample = reweighted(generated, bound.function, bound.values) if reweight else generated
     sample.metadata["cuts"] = list(cuts)
     write_events(out, sample, force)
     content = {
         "events": int(sample.weight.size),
-        "efficiency": efficiency,
+        "efficiency": generated.efficiency,
         "effective_share": sample.efficiency if sample.weighted else 1.0,
         "weighted": sample.weighted,
         "trials": sample.metadata["trials"],
@@ -85,20 +60,69 @@ def events(
         "theory": reweight or theory,
         "reweighted": bool(reweight),
         "parameters": bound.given,
-        "components": [summary._asdict() for summary in summaries],
+        "components": [summary._asdict() for summary in generated.summaries],
         "seed": seed,
         "seconds": round(time.perf_counter() - begin, 2),
         "file": str(out),
     }
-    kind = "weighted" if sample.weighted else "unweighted"
+    emit(content, as_json, _text(content, source.name, generated.weighted))
+
+
+def _read(
+    count: int,
+    out: Path,
+    force: bool,
+    theory: str,
+    settings: list[str],
+    reweight: str | None,
+    cuts: list[str],
+    place: tuple[str | None, str | None, float | None, str | None, str, str],
+) -> tuple[BoundTheory, EventSource, Cuts]:
+    """Theory, source and selection of the options; `place` are the arguments of `_source`."""
+    faults: list[str] = [] if count >= 1 else [f"-n {count}; allowed: 1 or more"]
+    bound = collect(faults, parse_theory, reweight or theory, settings)
+    if reweight and theory != "sm":
+        faults.append(f"--reweight starts from Standard-Model events; leave --theory {theory} out")
+    selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
+    faults += check_event_file(out, force)
+    found = collect(faults, _source, *place)
+    if faults:
+        raise InputError(faults)
+    source, own = found
+    refuse_undefined(reweight or theory, bound, source.components[0].channel)
+    return bound, source, Cuts(own.cuts + selection.cuts, own.efficiency * selection.efficiency)
+
+
+def _generate(
+    source: EventSource, bound: BoundTheory, cuts: Cuts, count: int, seed: int, weighted: bool, from_sm: bool
+) -> EventSample:
+    """Events of the theory, or those of the Standard Model that are reweighted to it, with a progress bar."""
+    with _progress(count) as update:
+        return generate_events(
+            source,
+            count,
+            seed=seed,
+            theory=theories.sm if from_sm else bound.function,
+            parameters=dict(bound.electroweak) if from_sm else bound.values,
+            cuts=cuts,
+            weighted=weighted,
+            scalar=any(has_scalars(bound.function, bound.values, part.channel) for part in source.components),
+            progress=update,
+        )
+
+
+def _text(content: dict[str, Any], name: str, weighted: bool) -> str:
+    """The answer in words; `weighted` says what the efficiency of the generated events is."""
+    kind = "weighted" if content["weighted"] else "unweighted"
     meaning = "equivalent unweighted events" if weighted else "accepted trials"
     lines = [
-        f"{source.name}: {count} {kind} events in {out}",
-        f"efficiency ({meaning}) {efficiency:.4f}, {content['seconds']} s",
-        f"flux-averaged cross section {sample.cross_section:.4e} +- {sample.error:.1e} cm^2 per average nucleus",
-        *(f"  {s.name:50} {s.events:8} events  {s.cross_section:.4e} cm^2" for s in summaries),
+        f"{name}: {content['events']} {kind} events in {content['file']}",
+        f"efficiency ({meaning}) {content['efficiency']:.4f}, {content['seconds']} s",
+        f"flux-averaged cross section {content['cross_section']:.4e} +- {content['cross_section_error']:.1e} cm^2 per "
+        "average nucleus",
+        *(f"  {s['name']:50} {s['events']:8} events  {s['cross_section']:.4e} cm^2" for s in content["components"]),
     ]
-    emit(content, as_json, "\n".join(lines))
+    return "\n".join(lines)
 
 
 def _source(

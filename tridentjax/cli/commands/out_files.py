@@ -1,12 +1,14 @@
 """Files that a command writes beside its answer: a table, or a figure with its table."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tridentjax.faults import InputError
+from tridentjax.faults import InputError, collect
+from tridentjax.figures.style import pyplot, write_figure
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure
 
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -16,7 +18,8 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
 
     Raises
     ------
-    InputError : another ending, a folder that does not exist, existing files without `force`; all at once.
+    InputError : another ending, a folder that does not exist, existing files without `force`, a figure without
+        Matplotlib; all at once.
     """
     if out is None:
         return []
@@ -27,6 +30,19 @@ def output_files(out: Path | None, force: bool) -> list[Path]:
     if not out.parent.is_dir():
         faults.append(f"--out {out}: folder {out.parent} does not exist; make it")
     faults += [f"--out: {path} exists; add --force to replace it" for path in files if path.exists() and not force]
+    if out.suffix in _FIGURES:
+        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     return files
+
+
+def write_outputs(files: Iterable[Path], table: Callable[[Path], None], draw: "Callable[[], Figure]") -> None:
+    """Write what `output_files` has promised: `table` writes the table, `draw` makes the figure."""
+    for path in files:
+        if path.suffix == ".csv":
+            table(path)
+        else:
+            figure = draw()
+            write_figure(path, figure)
+            pyplot().close(figure)

@@ -1,4 +1,4 @@
-"""`tridentjax rate` and `tridentjax couplings`."""
+"""`tridentjax rate`: the flux-averaged prediction of an experiment."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ from tridentjax.cli.commands.arguments import emit, parse_theory
 from tridentjax.experiment.load import Experiment, load_beams, load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.rates.budget import theory_budget
-from tridentjax.rates.chain import fold, unselected
+from tridentjax.rates.chain import Chain, fold, unselected
 from tridentjax.rates.exposure import channel_rates, expected_events, exposure_factor, prepare_for
 from tridentjax.rates.response import Response, component_ratios, signal
 from tridentjax.theory import theories
@@ -25,33 +25,13 @@ def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, 
         collect(faults, exposure_factor, loaded)
     if faults:
         raise InputError(faults)
-    function, values = bound.function, bound.values
     refuse_undefined(theory, bound, loaded.channel())
     derived, derived_lines = bound.described()
-    chain = prepare_for(loaded, function, values)
+    chain = prepare_for(loaded, bound.function, bound.values)
     response = fold(chain)
-    shares, ratios = component_ratios(response, function, values)
-    electroweak = bound.electroweak
-    sm_rate = float(signal(response, theories.sm, electroweak).sum())
-    rate_ratio = float(signal(response, function, values).sum()) / sm_rate
-    components: list[dict[str, Any]] = [
-        {
-            "flux": f"{c.species} ({c.flux})",
-            "nucleus": c.nucleus,
-            "regime": c.regime,
-            "share": float(s),
-            "rate_ratio": float(r),
-        }
-        for c, s, r in zip(response.components, shares, ratios, strict=True)
-    ]
-    if loaded.cuts.active:  # relative to the same component without cuts; depends on the theory
-        whole = fold(unselected(chain))
-        kept_sm, kept = (signal(response, f, v) for f, v in ((theories.sm, electroweak), (function, values)))
-        all_sm, everything = (signal(whole, f, v) for f, v in ((theories.sm, electroweak), (function, values)))
-        for i, component in enumerate(components):
-            component["acceptance_sm"] = float(kept_sm[i] / all_sm[i])
-            component["acceptance"] = float(kept[i] / everything[i])
-    budget = theory_budget(chain, response)
+    sm_rate = float(signal(response, theories.sm, bound.electroweak).sum())
+    rate_ratio = float(signal(response, bound.function, bound.values).sum()) / sm_rate
+    components = _components(chain, response, bound)
     content = {
         "experiment": loaded.name,
         "theory": theory,
@@ -66,27 +46,53 @@ def rate(experiment: str, theory: str, settings: list[str], all_channels: bool, 
             "observable": loaded.measurement.observable,
             "status": loaded.measurement.status,
         },
-        "theory_budget": budget._asdict(),
+        "theory_budget": theory_budget(chain, response)._asdict(),
         **_events(loaded, response, bound, components),
     }
     if all_channels:
         content["channels"] = _channels(experiment, loaded)
-    lines = [
-        f"{loaded.title}: rate ratio R = N/N_SM = {rate_ratio:.6f}",
-        f"flux-averaged cross section per nucleus: SM {sm_rate:.4e} cm^2, {theory} {sm_rate * rate_ratio:.4e} cm^2",
+    emit(content, as_json, "\n".join([*_lines(content, loaded, theory), *derived_lines, *bound.notes]))
+
+
+def _components(chain: Chain, response: Response, bound: BoundTheory) -> list[dict[str, Any]]:
+    """Share and rate ratio of every component; with cuts the acceptance as well, which depends on the theory."""
+    shares, ratios = component_ratios(response, bound.function, bound.values)
+    components: list[dict[str, Any]] = [
+        {
+            "flux": f"{c.species} ({c.flux})",
+            "nucleus": c.nucleus,
+            "regime": c.regime,
+            "share": float(s),
+            "rate_ratio": float(r),
+        }
+        for c, s, r in zip(response.components, shares, ratios, strict=True)
+    ]
+    if chain.experiment.cuts.active:  # relative to the same component without cuts
+        whole = fold(unselected(chain))
+        for name, f, v in (
+            ("acceptance_sm", theories.sm, bound.electroweak),
+            ("acceptance", bound.function, bound.values),
+        ):
+            for component, share in zip(components, signal(response, f, v) / signal(whole, f, v), strict=True):
+                component[name] = float(share)
+    return components
+
+
+def _lines(content: dict[str, Any], experiment: Experiment, theory: str) -> list[str]:
+    sigma = content["sigma_flux_averaged_cm2"]
+    return [
+        f"{experiment.title}: rate ratio R = N/N_SM = {content['rate_ratio']:.6f}",
+        f"flux-averaged cross section per nucleus: SM {sigma['sm']:.4e} cm^2, {theory} {sigma['theory']:.4e} cm^2",
         *(
             f"  {c['flux']:24} {c['nucleus']:6} {c['regime']:20} share {c['share']:.4f}  R {c['rate_ratio']:.5f}"
             + (f"  acceptance {c['acceptance']:.4f} (SM {c['acceptance_sm']:.4f})" if "acceptance" in c else "")
             + (f"  events {c['events']['theory']:.4g} (SM {c['events']['sm']:.4g})" if c["events"] else "")
-            for c in components
+            for c in content["components"]
         ),
         f"error of the SM rate: {_budget_text(content['theory_budget'])}",
         *_event_lines(content, theory),
-        f"{loaded.measurement.notice}: {loaded.measurement.status}",
-        *derived_lines,
-        *bound.notes,
+        f"{experiment.measurement.notice}: {experiment.measurement.status}",
     ]
-    emit(content, as_json, "\n".join(lines))
 
 
 def _events(

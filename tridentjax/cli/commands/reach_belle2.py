@@ -2,22 +2,18 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.cli.commands.arguments import emit, mass_grid
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.belle2 import LABEL, Belle2Assumptions, photon_cross_section
 from tridentjax.faults import InputError, collect, unknown
 from tridentjax.figures.reach import plot_reach
-from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
 from tridentjax.inference.limits.belle2_reach import LARGEST_COUPLING, Mixing, expected_reach, signal_upper_limit
-
-if TYPE_CHECKING:
-    pass
 
 _LARGEST_COUNT = 100_000
 _COUPLING = {"loop": "g", "tree": "epsilon"}
@@ -63,8 +59,6 @@ def reach_belle2(
         ),
     )  # fmt: skip
     files = collect(faults, output_files, out, force)
-    if out is not None and out.suffix != ".csv":
-        collect(faults, pyplot)
     if faults:
         raise InputError(faults)
     limit = signal_upper_limit(record.confidence_level, record.background, statistic=record.statistic)
@@ -73,11 +67,11 @@ def reach_belle2(
     curve = _curve(mass, coupling, limit, record)
     stated = _stated(mixing, g, record, limit)
     title = f"Belle II, e+ e- -> gamma Z' (invisible), {mixing} mixing: {LABEL}"
-    for path in files:
-        if path.suffix == ".csv":
-            _write_csv(path, curve, title, _COUPLING[mixing], stated)
-        else:
-            write_figure(path, plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title))
+    write_outputs(
+        files,
+        lambda path: _write_csv(path, curve, title, _COUPLING[mixing], stated),
+        lambda: plot_reach(mass, coupling, _AXIS[mixing], _legend(record, limit), title),
+    )
     content = {
         "label": LABEL,
         "mixing": mixing,

@@ -1,18 +1,18 @@
 """`tridentjax reach dune`: the accuracy that would exclude a coupling, against the mass."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from tridentjax.cli.commands.arguments import emit, mass_grid
-from tridentjax.cli.commands.out_files import output_files
+from tridentjax.cli.commands.out_files import output_files, write_outputs
 from tridentjax.experiment.load import load_experiment
 from tridentjax.faults import InputError, collect
 from tridentjax.figures.reach import ACCURACIES, plot_accuracy
-from tridentjax.figures.style import pyplot, write_figure
 from tridentjax.files import write_table
 from tridentjax.inference.limits.required_accuracy import (
     BEAM_MODES,
@@ -30,9 +30,6 @@ from tridentjax.inference.limits.required_accuracy import (
 from tridentjax.inference.model import Model
 from tridentjax.theory.domain import SMALLEST_MEDIATOR_MASS as lightest
 from tridentjax.theory.domain import point_faults
-
-if TYPE_CHECKING:
-    pass
 
 _COUPLINGS = (5e-4, 1e-3, 3e-3, 1e-2)
 _MOST_POINTS = 10_000
@@ -61,60 +58,66 @@ def reach_dune(
     ------
     InputError : everything wrong with the options, at once.
     """
-    faults: list[str] = []
+    model, mass, couplings, files = _read(
+        experiment, g, lambda: _masses(masses, mass_min, mass_max, points), confidence_level,
+        {"years": years, "mass-tonnes": mass_tonnes}, efficiency, out, force,
+    )  # fmt: skip
+    grid = np.repeat(couplings, mass.size), np.tile(mass, len(couplings))
+    found = required_accuracy(model, jnp.asarray(grid[1]), jnp.asarray(grid[0]), confidence_level)
+    content: dict[str, Any] = {
+        "label": LABEL,
+        "curve": _curve(grid[1], grid[0], found, two_sided(confidence_level)),
+        "excluded_g": _excluded(model, mass, confidence_level),
+        "statistical_accuracy": _statistics(model, years, mass_tonnes, efficiency),
+        "assumptions": _stated(model, confidence_level),
+        "files": [str(path) for path in files],
+    }
+    title = f"{model.chains[0].experiment.title}: accuracy that would exclude (m, g'), {LABEL}"
+    text = [title, *(_assumption_line(name, item) for name, item in content["assumptions"].items())]
+    text += _statistics_lines(content["statistical_accuracy"])
+    excluded = _excluded_lines(content["excluded_g"])
+    comments = [*text, *excluded, "mass = GeV, the others = 1; empty where there is none, reason says why"]
+    write_outputs(
+        files,
+        lambda path: write_table(path, comments, _COLUMNS, content["curve"]),
+        lambda: plot_accuracy(content["curve"], confidence_level, content["statistical_accuracy"], title),
+    )
+    text += [*(_line(point) for point in content["curve"]), *excluded, *(f"wrote {path}" for path in files)]
+    emit(content, as_json, "\n".join(text))
+
+
+def _masses(masses: list[float], low: float | None, high: float | None, points: int | None) -> np.ndarray:
+    return mass_grid(
+        masses, low, high, points, default=(lightest, 100.0, 41), allowed=lambda x: not point_faults({"mass": x}),
+        text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)", most=_MOST_POINTS,
+    )  # fmt: skip
+
+
+def _read(
+    experiment: str, g: list[float], masses: Callable[[], np.ndarray], confidence_level: float,
+    exposure: dict[str, float], efficiency: float, out: Path | None, force: bool,
+) -> tuple[Model, np.ndarray, list[float], list[Path]]:  # fmt: skip
+    """Model, masses, couplings and files of the options, or everything that is wrong with them."""
     couplings = list(g) or list(_COUPLINGS)
-    faults += [
+    faults = [
         f"--g {x:g}; allowed: {SMALLEST_COUPLING:g} to {LARGEST_COUPLING:g}"
         for x in couplings
         if not SMALLEST_COUPLING <= x <= LARGEST_COUPLING
     ]
-    mass = collect(
-        faults,
-        lambda: mass_grid(
-            masses, mass_min, mass_max, points, default=(lightest, 100.0, 41),
-            allowed=lambda x: not point_faults({"mass": x}), most=_MOST_POINTS,
-            text=f"{lightest:g} GeV or more, finite (integrals resolve no lighter propagator)",
-        ),
-    )  # fmt: skip
+    mass = collect(faults, masses)
     collect(faults, two_sided, confidence_level)
-    faults += [f"--{name} {x:g}; allowed: positive and finite" for name, x in (("years", years),
-               ("mass-tonnes", mass_tonnes)) if not 0.0 < x < math.inf]  # fmt: skip
+    faults += [
+        f"--{name} {x:g}; allowed: positive and finite" for name, x in exposure.items() if not 0.0 < x < math.inf
+    ]
     if not 0.0 < efficiency <= 1.0:
         faults.append(f"--efficiency {efficiency:g}; allowed: above 0, up to 1")
     files = collect(faults, output_files, out, force)
-    if out is not None and out.suffix != ".csv":
-        collect(faults, pyplot)
     if mass is not None and mass.size * len(couplings) > _MOST_POINTS:
         faults.append(f"{mass.size} masses x {len(couplings)} couplings; allowed: {_MOST_POINTS} points in all")
     model = collect(faults, load_experiment if faults else projection_model, experiment)
     if faults:
         raise InputError(faults)
-    grid = np.repeat(couplings, mass.size), np.tile(mass, len(couplings))
-    found = required_accuracy(model, jnp.asarray(grid[1]), jnp.asarray(grid[0]), confidence_level)
-    curve = _curve(grid[1], grid[0], found, two_sided(confidence_level))
-    lines = _excluded(model, mass, confidence_level)
-    statistics = _statistics(model, years, mass_tonnes, efficiency)
-    stated = _stated(model, confidence_level)
-    title = f"{model.chains[0].experiment.title}: accuracy that would exclude (m, g'), {LABEL}"
-    content = {
-        "label": LABEL,
-        "curve": curve,
-        "excluded_g": lines,
-        "statistical_accuracy": statistics,
-        "assumptions": stated,
-        "files": [str(path) for path in files],
-    }
-    text = [title, *(_assumption_line(name, item) for name, item in stated.items()), *_statistics_lines(statistics)]
-    for path in files:
-        if path.suffix == ".csv":
-            units = "mass = GeV, the others = 1; empty where there is none, reason says why"
-            write_table(path, [*text, *_excluded_lines(lines), units], _COLUMNS, curve)
-        else:
-            figure = plot_accuracy(curve, confidence_level, statistics, title)
-            write_figure(path, figure)
-            pyplot().close(figure)
-    text += [*(_line(point) for point in curve), *_excluded_lines(lines), *(f"wrote {path}" for path in files)]
-    emit(content, as_json, "\n".join(text))
+    return model, mass, couplings, files
 
 
 def _curve(mass: np.ndarray, g: np.ndarray, found: RequiredAccuracy, z: float) -> list[dict[str, Any]]:

@@ -52,22 +52,20 @@ def sigma(
     """Total cross sections of every regime of a target at fixed energies."""
     faults: list[str] = []
     channel = collect(faults, parse_channel, neutrino, leptons)
-    extra_parameters = {} if sin2_theta_w is None else {"sin2_theta_w": sin2_theta_w}
-    bound = collect(faults, parse_theory, theory, settings, extra_parameters)
+    bound = collect(
+        faults, parse_theory, theory, settings, {} if sin2_theta_w is None else {"sin2_theta_w": sin2_theta_w}
+    )
     faults += _number_faults(theory, gv, ga, energies, rtol, p_fermi)
     selection = collect(faults, parse_cuts, cuts) if cuts else NO_CUTS
     regimes = collect(faults, _regimes, target, form_factor, ff, nucleon_form_factor, pauli, p_fermi)
     if faults:
         raise InputError(faults)
-
-    function, parameters = bound.function, bound.values
     refuse_undefined(theory, bound, channel)
-    derived, derived_lines = bound.described()
+    function, parameters = bound.function, bound.values
     if gv is not None and ga is not None:
         function, parameters = _constant, {"g_V": gv, "g_A": ga}
     options = {"theory": function, "parameters": parameters, "rtol": rtol, "seed": seed}
     totals = summed(channel, regimes, energies, cuts=selection, **options)
-    notes = _notes(channel, regimes, energies, is_open(function, parameters, channel))
     extra: dict[str, Any] = {}
     if selection.active:
         reference = summed(channel, regimes, energies, **options)
@@ -76,36 +74,35 @@ def sigma(
     if spread:
         found = model_spread(channel, target, energies, nucleon_form_factor, function, parameters, rtol)
         extra["model_spread"] = {name: _spread_entry(value) for name, value in found.items()}
-
-    results = [_entry(E_nu, totals, i) for i, E_nu in enumerate(energies)]
-    reference_current = function({k: jnp.asarray(v) for k, v in parameters.items()}, channel, jnp.zeros(1) + 1e-12)
-    rows = shown_rows(channel, reference_current)
+    derived, derived_lines = bound.described()
+    notes = [*_notes(channel, regimes, energies, is_open(function, parameters, channel)), *bound.notes]
     content = {
         "channel": channel.name,
         "target": target,
         "unit": "cm^2 per nucleus (average nucleus of a mixture)",
-        "results": results,
+        "results": [_entry(E_nu, totals, i) for i, E_nu in enumerate(energies)],
         "details": [_details(E_nu, totals, i) for i, E_nu in enumerate(energies)],
-        "g_V": [float(reference_current.g_V[i, 0]) for i, _, _ in rows],
-        "g_A": [float(reference_current.g_A[i, 0]) for i, _, _ in rows],
-        "neutrino_out": [flavour for _, flavour, _ in rows],
-        **_scalar_couplings(reference_current),
+        **_couplings(function, parameters, channel),
         "sin2_theta_w": float(parameters.get("sin2_theta_w", SIN2_THETA_W)),
         "derived": derived,
-        "notes": [*notes, *bound.notes],
+        "notes": notes,
         **extra,
     }
-    emit(
-        content,
-        as_json,
-        "\n".join([f"{channel.name} on {target}, cm^2", *_lines(results, extra), *derived_lines, *notes, *bound.notes]),
-    )
+    title = f"{channel.name} on {target}, cm^2"
+    emit(content, as_json, "\n".join([title, *_lines(content["results"], extra), *derived_lines, *notes]))
 
 
-def _scalar_couplings(current: LeptonCurrent) -> dict[str, list[float]]:
-    """g_S and g_P at the same K2 -> 0, where the theory has them."""
-    given = {"g_S": current.g_S, "g_P": current.g_P}
-    return {name: [float(x[0]) for x in g] for name, g in given.items() if g is not None}
+def _couplings(function: theories.TheoryFunction, parameters: theories.Parameters, channel: Channel) -> dict[str, Any]:
+    """Couplings at K2 -> 0 of every outgoing neutrino that is shown; g_S and g_P where the theory has them."""
+    current = function({k: jnp.asarray(v) for k, v in parameters.items()}, channel, jnp.zeros(1) + 1e-12)
+    rows = shown_rows(channel, current)
+    scalar = {"g_S": current.g_S, "g_P": current.g_P}
+    return {
+        "g_V": [float(current.g_V[i, 0]) for i, _, _ in rows],
+        "g_A": [float(current.g_A[i, 0]) for i, _, _ in rows],
+        "neutrino_out": [flavour for _, flavour, _ in rows],
+        **{name: [float(x[0]) for x in g] for name, g in scalar.items() if g is not None},
+    }
 
 
 def _entry(E_nu: float, totals: dict[str, TotalCrossSections], i: int) -> dict[str, Any]:
