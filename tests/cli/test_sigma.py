@@ -142,7 +142,7 @@ def test_sigma_reports_all_faults_at_once():
         (["--theory", "zprime", "--set", "mass=nan", "--set", "g=1"], "mass = nan; allowed: a finite number"),
         (["--gv", "1", "--ga", "nan"], "allowed: finite"),
         (["--energy", "inf"], "--energy inf"),
-        (["--set", "one_loop=2"], "one_loop = 2.0; allowed: 0 (tree level) to 1 (one loop)"),
+        (["--set", "one_loop=2"], "one_loop = 2; allowed: 0 (tree level) to 1 (one loop)"),
         (["--cut", "E_minus"], "--cut 'E_minus': expected OBSERVABLE=MIN:MAX"),
         (["--cut", "E_minus=a:2"], "--cut 'E_minus=a:2': expected OBSERVABLE=MIN:MAX"),
         (["--cut", "E_minus=1:2:3:4"], "expected OBSERVABLE=MIN:MAX"),

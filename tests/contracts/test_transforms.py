@@ -98,15 +98,6 @@ def boson(K2, mass, g, chi):
     return tj.quadratic_couplings(current)[:2].sum()
 
 
-@jnp.vectorize
-def warped(x, kappa_UV, kappa_IR, c):
-    """Every sum of the warped interval between a fermion and a brane, a fermion and itself."""
-    geometry = tj.WarpedGeometry(1e3 * (1.0 + x), kappa_UV=kappa_UV, kappa_IR=kappa_IR)
-    own, brane = tj.fermion(geometry, c), tj.ir_brane(geometry)
-    sums = (tj.tower_sum, tj.subtracted_sum, tj.minus_plus_sum)
-    return sum(f(geometry, own, other) for f in sums for other in (own, brane)) / 10.0
-
-
 NUTEV = tj.load_experiment("nutev").measurement
 
 
@@ -140,7 +131,6 @@ FUNCTIONS = FORM_FACTORS | {
     "couplings": (couplings, (0.96, 0.51, 1.7)),
     "left, smeft": (wilson, (0.7, -1.2, 0.2312)),
     "zprime": (boson, (0.17, 0.6, 0.2)),
-    "warped sums": (warped, (0.8, 1.7, 0.56)),
     "likelihood": (measured, (0.72, 0.64, 1.73)),
     "belle2": (belle2, (0.9, 3.2, 0.61)),
 }

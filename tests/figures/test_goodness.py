@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tridentjax.figures import style as plots
+from tridentjax.figures.goodness import plot_rate_ratios
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def texts(legend):
 
 def test_rate_ratios(rng):
     ratios = {"ccfr": 1 + rng.exponential(0.1, (2, 500)), "nutev": 1 + rng.exponential(0.3, (2, 500))}
-    figure = plots.plot_rate_ratios(ratios, {"ccfr": (0.82, 0.28, 0.28)})
+    figure = plot_rate_ratios(ratios, {"ccfr": (0.82, 0.28, 0.28)})
     first, second = figure.axes
     assert "R = N/N_{SM}" in first.get_xlabel() and first.get_ylabel() == "density" and first.get_title() == "ccfr"
     assert {"95 % quantile", "measured, 68 %", "Standard Model"} <= set(texts(first.get_legend()))

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib")
-
-from tridentjax.figures import style as plots
+from tridentjax.figures.posterior import plot_joint, plot_marginals, plot_traces
+from tridentjax.figures.style import pyplot
 from tridentjax.inference.grid_posterior import GridPosterior
 
 
@@ -33,7 +32,7 @@ def texts(legend):
 
 
 def test_joint(draws, grid):
-    axes = plots.plot_joint(draws["mass"], draws["g"], (LABELS["mass"], LABELS["g"]), grid)
+    axes = plot_joint(draws["mass"], draws["g"], (LABELS["mass"], LABELS["g"]), grid)
     assert (axes.get_xlabel(), axes.get_ylabel()) == (LABELS["mass"], LABELS["g"])
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert [t for t in texts(axes.get_legend()) if "%" in t] == [
@@ -43,15 +42,15 @@ def test_joint(draws, grid):
 
 
 def test_joint_on_given_axes(draws):
-    given = plots.pyplot().subplots()[1]
-    assert plots.plot_joint(draws["mass"], draws["g"], ("x", "y"), axes=given) is given
+    given = pyplot().subplots()[1]
+    assert plot_joint(draws["mass"], draws["g"], ("x", "y"), axes=given) is given
     assert not any("grid" in text for text in texts(given.get_legend()))
 
 
 def test_marginals(draws, grid, rng):
     draws = draws | {"flux_tilt": rng.normal(size=(2, 800)), "s2": rng.normal(size=(2, 800))}
     labels = LABELS | {"flux_tilt": "flux tilt", "s2": "s2"}
-    figure = plots.plot_marginals(draws, labels, log=("mass", "g"), grid=grid)
+    figure = plot_marginals(draws, labels, log=("mass", "g"), grid=grid)
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_xlabel() for axes in shown] == list(labels.values())
     assert [axes.get_ylabel() for axes in shown] == ["density per decade"] * 2 + ["density"] * 2
@@ -66,7 +65,7 @@ def test_marginals(draws, grid, rng):
 
 @pytest.mark.parametrize("chains", [2, 5])
 def test_traces(rng, chains):
-    figure = plots.plot_traces(rng.normal(size=(chains, 200, 3)), ("mass", "g", "flux_tilt"))
+    figure = plot_traces(rng.normal(size=(chains, 200, 3)), ("mass", "g", "flux_tilt"))
     assert len(figure.axes) == 6
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["mass", "g", "flux tilt"]
     assert "rank" in figure.axes[5].get_xlabel() and "draw" in figure.axes[4].get_xlabel()
@@ -74,5 +73,5 @@ def test_traces(rng, chains):
 
 
 def test_figures_can_be_saved(draws, grid, tmp_path):
-    plots.plot_joint(draws["mass"], draws["g"], ("x", "y"), grid).figure.savefig(tmp_path / "joint.png")
+    plot_joint(draws["mass"], draws["g"], ("x", "y"), grid).figure.savefig(tmp_path / "joint.png")
     assert (tmp_path / "joint.png").stat().st_size > 5000
