@@ -126,6 +126,7 @@ def test_scalar_couplings_are_optional(key):
     np.testing.assert_array_equal((flip + only_P).g_S, d)
 
 
+@pytest.mark.slow
 def test_quadratic_couplings_of_a_scalar(key):
     a, b, c, d = jax.random.normal(key, (4, 3, 5))
     rows = quadratic_couplings(LeptonCurrent(a, b, c, d), scalar=True)
@@ -231,6 +232,7 @@ def test_propagator_shift_of_a_forbidden_channel():
     assert propagator_shift(Channel("mu", "e", "mu"), jnp.ones(4), jnp.ones(4)).g_V.shape == (0, 4)
 
 
+@pytest.mark.slow
 @alone
 def test_propagator_shift_transforms():
     channel, W2 = Channel("mu", "mu", "mu"), jnp.asarray([3.0, 700.0, 9.0])
@@ -279,6 +281,7 @@ def test_an_experiment_has_the_channel_of_its_first_beam():
     assert turned.channel().antineutrino != experiment.channel().antineutrino
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theory", "parameters", "structures"),
     [(zprime, {"mass": 0.1, "g": 1e-3}, ("VV", "AA")), (scalar, {"mass": 0.1, "g_nu": 1e-3}, ("VV", "AA", "SS", "PP"))],

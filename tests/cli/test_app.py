@@ -88,6 +88,7 @@ def test_bad_device():
 # --- sample --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_dry_run(tmp_path):
     content = answer("sample", "zprime_ccfr", "--dry-run", "--out", tmp_path / "run", "--set", "params.g.start=1e-4")
     assert len(content["parameters"]) == 9 and content["parameters"]["g"] == 1e-4

@@ -25,6 +25,7 @@ def test_one_observable_as_json():
     assert content["outside_cm2"] > 0  # muons of 6 to 7.3 GeV
 
 
+@pytest.mark.slow
 def test_two_observables_with_cut_flux_and_theory_write_table_and_figure(tmp_path):
     figure = tmp_path / "map.png"
     arguments = [
@@ -78,6 +79,7 @@ def test_every_fault_at_once(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_cuts_that_leave_nothing_are_refused_above_threshold_only():
     cut = ["--cut", "E_minus=50:"]
     result = run("m_ll", "--bins", "0.3:2:3", "--target", "proton", "--energy", 9.7, "--points", 128, *cut)

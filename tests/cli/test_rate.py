@@ -20,6 +20,7 @@ def test_rate():
     assert sigma["theory"] == close(sigma["sm"] * content["rate_ratio"])
 
 
+@pytest.mark.slow
 def test_rate_of_the_standard_model():
     content = answer("rate", "ccfr")
     assert content["rate_ratio"] == 1.0

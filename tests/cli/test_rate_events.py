@@ -68,6 +68,7 @@ def test_events_add_up(hydrogen):
     assert 0.0 < budget["flux"] < 0.3
 
 
+@pytest.mark.slow
 def test_all_channels(hydrogen, only_dimuons):
     content = json.loads(call("rate", hydrogen, "--all-channels", "--json"))
     channels = content["channels"]

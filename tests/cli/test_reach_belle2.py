@@ -57,6 +57,7 @@ def test_optimistic_defaults_are_labelled_and_changed_ones_are_not():
     assert "optimistic" not in stated["background"]["note"] + stated["efficiency"]["note"]
 
 
+@pytest.mark.slow
 def test_tree_mixing_with_and_without_a_coupling():
     curves = [
         json.loads(run("--mixing", "tree", *THREE, *more, "--json").stdout)

@@ -23,6 +23,7 @@ def answer(*arguments):
     return json.loads(call(*arguments, "--json"))
 
 
+@pytest.mark.slow
 def test_sigma_names_the_scalar_structures():
     content, plain = answer("sigma", *BEAM, *SCALAR), answer("sigma", *BEAM)
     entry, before = content["results"][0], plain["results"][0]
@@ -46,6 +47,7 @@ def test_sigma_names_the_scalar_structures():
     assert "SS" not in call("sigma", *BEAM)
 
 
+@pytest.mark.slow
 def test_event_files_hold_what_a_scalar_needs(tmp_path):
     """Standard-Model events reweighted, and events of the scalar itself: columns, and the same cross section."""
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -75,6 +77,7 @@ def test_hepmc_weights(tmp_path):
     assert event.weight_names == ["CV", "VV", "AA", "VA", "SS", "PP"] and len(event.weights) == 6
 
 
+@pytest.mark.slow
 def test_distribution_adds_up():
     options = ["--bins", "0.2:1.4:4", *BEAM, "--points", 1024]
     with_, without = (answer("distribution", "m_ll", *options, *extra) for extra in (SCALAR, []))

@@ -12,6 +12,7 @@ from tridentjax.process.model_spread import summed
 close = partial(pytest.approx, rel=1e-9, abs=0.0)  # the default 1e-12 would let any two cross sections in cm^2 agree
 
 
+@pytest.mark.slow
 def test_sigma():
     content = answer("sigma", "--target", "Ar40", "--energy", 5, "--energy", 0.2, "--rtol", 2e-2)
     assert {"results", "g_V", "g_A", "sin2_theta_w"} <= set(content)
@@ -45,6 +46,7 @@ def test_sigma_with_own_couplings():
     assert content["g_V"] == [0.3] and content["g_A"] == [-0.8]
 
 
+@pytest.mark.slow
 def test_sigma_is_that_of_the_library():
     """Steel by its isotopes, from the tables; the total is the sum of the regimes."""
     content = answer("sigma", "--target", "steel", "--energy", 13)
@@ -59,6 +61,7 @@ def test_sigma_is_that_of_the_library():
     assert entry["total"]["sigma"] == close(sum(found.sigma[0] for found in library.values()))
 
 
+@pytest.mark.slow
 def test_sigma_of_a_composition_by_mass():
     (found,) = answer("sigma", "--target", "O:0.53,Si:0.47", "--energy", 13)["results"]
     parts = [answer("sigma", "--target", name, "--energy", 13)["results"][0] for name in ("O", "Si")]
@@ -67,6 +70,7 @@ def test_sigma_of_a_composition_by_mass():
     assert found["total"]["sigma"] == close(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_sigma_with_cuts():
     """Acceptance = selected over total; a window and the rest of the range add up to 1."""
     options = ["--target", "proton", "--energy", 20, "--rtol", 2e-2]
@@ -89,6 +93,7 @@ def test_sigma_with_cuts_below_threshold():
     assert "acceptance undefined (no rate)" in shown
 
 
+@pytest.mark.slow
 def test_sigma_spread():
     content = answer("sigma", "--target", "O16", "--energy", 4, "--energy", 30, "--spread")
     spread = content["model_spread"]

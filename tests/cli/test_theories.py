@@ -40,6 +40,7 @@ def faults(*arguments, settings=()):
 # --- couplings -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_couplings_of_the_warped_model():
     """Point P2 of rs_matching.md, section 7.4, first column."""
     content = answer("couplings", "rs", settings=POINT)
@@ -55,6 +56,7 @@ def test_couplings_of_the_warped_model():
     assert "first_KK_mass = 3000 GeV" in text and "embedding = minimal" in text and "order = linear" in text
 
 
+@pytest.mark.slow
 def test_couplings_of_the_bulk_boson():
     """Table 7.5: IR breaking, c_L = 0.45, c_E = 0.6; our G_F is 9e-8 larger."""
     content = answer("couplings", "rs_lmutau", settings=[*LMUTAU, "breaking=ir"])
@@ -98,6 +100,7 @@ def test_couplings_of_a_scalar():
     assert abs(result["g_P"]) == pytest.approx(expected, rel=1e-9) and result["g_S"] == 0.0 == result["delta_g_V"]
 
 
+@pytest.mark.slow
 def test_couplings_of_two_theories_and_several_mediators():
     both = answer("couplings", "rs+rs_lmutau", settings=[*POINT, "g=0.5", "mass=50", "breaking=ir"])["results"][0]
     alone = [
@@ -134,6 +137,7 @@ def test_couplings_faults(theory, settings, message):
     assert message in faults("couplings", theory, settings=settings)
 
 
+@pytest.mark.slow
 def test_a_channel_that_needs_another_bulk_mass():
     text = faults("couplings", "rs", "--leptons", "e-e+", settings=POINT)
     assert "c_R_e is missing" in text
@@ -143,6 +147,7 @@ def test_a_channel_that_needs_another_bulk_mass():
     )
 
 
+@pytest.mark.slow
 def test_flavour_violation_opens_what_the_standard_model_forbids():
     """nu_mu -> nu_e e- mu+ of one LEFT coefficient: the contact rate of mu- e+ with couplings C/(2 sqrt2 G_F)."""
     C = 3e-6
@@ -163,6 +168,7 @@ def test_flavour_violation_opens_what_the_standard_model_forbids():
 # --- rates ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rate_of_a_scalar_only_adds():
     content = answer("rate", "ccfr", "--theory", "scalar", settings=["mass=300", "g_nu=0.4", "g_S=0.5"])
     twice = answer("rate", "ccfr", "--theory", "scalar", settings=["mass=300", "g_nu=0.8", "g_S=-0.5"])
@@ -170,6 +176,7 @@ def test_rate_of_a_scalar_only_adds():
     assert twice["rate_ratio"] - 1 == pytest.approx(4 * (content["rate_ratio"] - 1), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_rate_of_the_warped_model_shows_the_first_mode():
     content = answer("rate", "ccfr", "--theory", "rs", settings=POINT)
     assert content["derived"]["first_KK_mass"] == pytest.approx(3000, rel=1e-7)
@@ -186,6 +193,7 @@ THREE = ("zprime_joint", "zprime_plane")  # experiments
 NOMINAL = [pytest.param(name, False, marks=pytest.mark.slow if name in THREE else ()) for name in config_names()]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("name", "nuisances"), [*LIVE, *NOMINAL])
 def test_every_config_has_a_finite_gradient(name, nuisances):
     spec = load_config(name, () if nuisances else ("nuisances=false",))
@@ -200,6 +208,7 @@ def test_every_config_has_a_finite_gradient(name, nuisances):
     assert set(model.units) >= {"delta_g_V", "delta_g_A"} and count_undefined(model) == 0
 
 
+@pytest.mark.slow
 def test_prior_draws_without_a_solution_are_counted():
     """Below some Lambda_IR no x reproduces m_Z: the share of a prior flat in its logarithm is known."""
     fixed = {"c_L_e": 0.6, "c_L_mu": 0.6, "c_R_mu": 0.6, "kappa_UV": 0.0, "kappa_IR": 0.0}
@@ -231,6 +240,7 @@ def test_prior_that_reaches_ghosts_is_refused():
         assert part in text
 
 
+@pytest.mark.slow
 def test_dry_run_shows_choices_and_derived_quantities():
     content = answer("sample", "rs_custodial", "--dry-run", settings=["nuisances=false"])
     assert content["fixed"]["embedding"] == "custodial_trivial" and content["derived"]["first_KK_mass"] > 2000

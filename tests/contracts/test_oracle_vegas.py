@@ -79,6 +79,7 @@ def compare(case, seed, points, **settings):
         assert abs(theirs.value[3]) > 8 * theirs.error[3]  # so that a wrong sign of VA cannot pass
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", CASES, ids=identity)
 def test_cross_section_agrees_with_vegas(case):
     electrons = case[0][1:3] == ("e", "e")  # peaks of the electron mass: four times the variance

@@ -33,6 +33,7 @@ def calculate(entry):
     return {"VV": VV, "AA": AA, "AA/VV": AA / VV}[entry["quantity"]]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["name"])
 def test_reference(entry):
     assert calculate(entry) == pytest.approx(entry["value"], rel=entry["tolerance"])

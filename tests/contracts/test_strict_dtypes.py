@@ -5,10 +5,12 @@ The helicity amplitudes multiply real by complex numbers throughout and are left
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 import tridentjax as tj
 
 
+@pytest.mark.slow
 def test_fold_rate_and_likelihood_under_strict_promotion():
     ccfr = tj.prepare(tj.load_experiment("ccfr"))
     with jax.numpy_dtype_promotion("strict"):

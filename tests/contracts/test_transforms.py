@@ -147,6 +147,7 @@ def central(function, x, step):
     return (function(x + step) - function(x - step)) / (2 * step)
 
 
+@pytest.mark.few(8)
 @each
 def test_jit_equals_eager_and_vmap_equals_loop(name):
     function, parameters = arguments(name)
@@ -158,6 +159,7 @@ def test_jit_equals_eager_and_vmap_equals_loop(name):
     np.testing.assert_allclose(eager, loop, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.few(15)
 @each
 @pytest.mark.parametrize("Q2", Q2_VALUES)
 def test_gradient_in_Q2_three_ways(name, Q2):
@@ -169,6 +171,7 @@ def test_gradient_in_Q2_three_ways(name, Q2):
     np.testing.assert_allclose(reverse, central(f, jnp.asarray(Q2), step), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.few(6)
 @each
 def test_gradient_in_the_parameters_three_ways(name):
     function, parameters = arguments(name)
@@ -180,6 +183,7 @@ def test_gradient_in_the_parameters_three_ways(name):
         np.testing.assert_allclose(reverse[i], central(one, value, 1e-5), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.few(8)
 @each
 def test_gradients_are_finite_at_zero(name):
     function, parameters = arguments(name)
@@ -224,6 +228,7 @@ def argon_kernel():
     return build_kernel(dimuon_table(), 37.21554072, (0.05, 60.0), hadronic=1, largest_Q2=2.0, energies=16)
 
 
+@pytest.mark.slow
 def test_kernel_gradient_in_energy():
     kernel = argon_kernel()
     profile = kernel.sigma.sum((0, 1, 3, 4))
@@ -239,6 +244,7 @@ def test_kernel_gradient_in_energy():
     assert float(jax.grad(rate)(jnp.asarray(0.5 * below))) == 0.0
 
 
+@pytest.mark.slow
 def test_kernel_gradient_in_a_form_factor_and_a_mediator():
     kernel = argon_kernel()
 
@@ -257,6 +263,7 @@ def test_kernel_gradient_in_a_form_factor_and_a_mediator():
         np.testing.assert_allclose(reverse[i], (f(parameters + step) - f(parameters - step)) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_density_at_energy_gradient():
     total = jax.jit(lambda E: density_at_energy(dimuon_table(), E, jnp.asarray(37.2))[:2, 0].sum() * 1e35)
     E = jnp.asarray(6.1)
@@ -265,6 +272,7 @@ def test_density_at_energy_gradient():
     np.testing.assert_allclose(reverse, central(total, E, 1e-4), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_direct_integral_gradient_in_the_radius():
     """Nodes do not depend on the form factor, so the integral has an exact derivative."""
     rule = sobol_rule(2**10, 7, 5)
@@ -279,6 +287,7 @@ def test_direct_integral_gradient_in_the_radius():
     assert float(reverse) < 0
 
 
+@pytest.mark.slow
 def test_differential_cross_section_jit_equals_eager():
     points = random_points(DIMUON, 5.5, MASS_PROTON)
     eager = differential_cross_section(DIMUON, points, jnp.asarray(5.5), jnp.asarray(MASS_PROTON))
@@ -287,6 +296,7 @@ def test_differential_cross_section_jit_equals_eager():
     np.testing.assert_allclose(np.asarray(jitted) / scale, np.asarray(eager) / scale, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_phase_space_map_is_differentiable_in_energy():
     rule = sobol_rule(2**6, 7, 1)
     volume = jax.jit(lambda E: map_unit_cube(DIMUON, E, 37.2, 0.01, 2.0, rule).jacobian.mean() * 1e6)

@@ -40,6 +40,7 @@ def read_hepmc(path):
         return list(stream)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", [".hepmc3", ".hepmc"])
 def test_hepmc_round_trip(sample, tmp_path, suffix):
     path = tmp_path / f"events{suffix}"
@@ -185,6 +186,7 @@ def test_command_with_another_theory(capsys, tmp_path):
     assert shifted["cross_section_error"] < 0.1 * shifted["cross_section"]
 
 
+@pytest.mark.slow
 def test_command_respects_cuts(capsys, tmp_path):
     answer = call(capsys, tmp_path / "a.parquet", energy=10.0, target="proton", cuts=["E_plus=2:6"])
     energy = parquet.read_table(answer["file"])["l_plus_E"].to_numpy()

@@ -95,6 +95,7 @@ def integrated(replicas=8, points=2**15):
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [dune, mixed], ids=["dimuon on a flux", "antineutrino to mu+ e-"])
 def test_momentum_is_conserved_and_particles_are_on_shell(make):
     sample = make()
@@ -118,6 +119,7 @@ def test_invariants_are_those_of_the_momenta():
     np.testing.assert_allclose(seen["K2"], sample.K2, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_particle_codes():
     assert {tuple(row) for row in dune().codes} == {
         (14, target, 14, 13, -13, target) for target in (1000180400, 2212, 2112)
@@ -152,6 +154,7 @@ def test_events_are_in_random_order():
     assert abs(correlation) < 4.0 / np.sqrt(sample.E_nu.size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["E_nu", "E_minus", "theta_plus", "m_ll", "Q2", "K2"])
 def test_distributions_agree_with_the_differential_cross_section(name):
     sample = dune()
@@ -171,6 +174,7 @@ def test_distributions_agree_with_the_differential_cross_section(name):
     assert (error < np.sqrt(expected)).all()  # the reference does not hide a difference
 
 
+@pytest.mark.slow
 def test_cross_section_is_that_of_the_tables():
     flux = load_flux("DUNE_ND_FHC", "numu")
     weight, table = np.asarray(flux.weight) / float(flux.weight.sum()), dimuon_table()
@@ -220,6 +224,7 @@ def test_a_risen_maximum_leaves_the_distribution_alone():
     assert 1e-3 < chi2.sf(statistic, 10) < 0.9999
 
 
+@pytest.mark.slow
 def test_reweighting_equals_direct_generation():
     sample, direct = dune(), dune_zprime()
     shifted = reweighted(sample, zprime, PHOTON_LIKE)
@@ -241,6 +246,7 @@ def test_reweighting_equals_direct_generation():
     np.testing.assert_allclose(reweight(sample, sm, {}), sample.weight, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_hard_cuts_are_respected():
     cuts = make_cuts([CutRequest("E_minus", "GeV", 2.0), CutRequest("theta_plus", "deg", None, 10.0)])
     sample, source = dune(), beam_source("DUNE_ND_FHC", DIMUON, "Ar40")
@@ -252,6 +258,7 @@ def test_hard_cuts_are_respected():
     assert selected.cross_section / sample.cross_section == pytest.approx(ratio, abs=4.0 * error + 0.01 * ratio)
 
 
+@pytest.mark.slow
 def test_smooth_cuts_accept_as_a_probability():
     cuts = make_cuts([CutRequest("E_minus", "GeV", 3.0, resolution=1.0)], efficiency=0.8)
     plain = dune(5000, 4, weighted=True)
@@ -271,6 +278,7 @@ def test_progress_counts_events():
     assert 0 < seen[0] < seen[1] and seen[-1] == 5000
 
 
+@pytest.mark.slow
 def test_refusals():
     source = beam_source(0.3, DIMUON, "Ar40")
     with pytest.raises(InputError, match="number of events 0; allowed: 1 or more") as caught:

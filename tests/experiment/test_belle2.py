@@ -142,6 +142,7 @@ def test_timelike_loop_has_the_published_magnitude():
     assert [f"{x:.5f}" for x in size] == ["0.01494", "0.01817", "0.01079", "0.00280"]
 
 
+@pytest.mark.slow
 def test_timelike_loop_continues_the_spacelike_one():
     K2 = jnp.asarray([0.0, 3e-9, 0.004, 0.012, 0.9, 3.2, 70.0])
     real, imaginary = loop_mixing_timelike(-K2)
@@ -184,6 +185,7 @@ def log_likelihood(x):
 FORWARD, REVERSE = jax.jit(jax.jacfwd(log_likelihood)), jax.jit(jax.grad(log_likelihood))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("mass", [0.02, 0.31, 2.9, 5.5, 9.6])
 def test_gradients(mass):
     x = jnp.asarray([math.log(mass), 5.3e-4, -2.1e-6])
@@ -205,6 +207,7 @@ def test_slope_includes_the_moving_limit():
     assert float(fixed) < 0.0
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_at_thresholds_and_zero_coupling():
     def total(m, g):
         return belle2_log_likelihood({"mass": m, "g": g, "loop_mixing": True}, Belle2Assumptions())
@@ -217,6 +220,7 @@ def test_gradients_are_finite_at_thresholds_and_zero_coupling():
             assert np.isfinite(slopes(masses, jnp.asarray(g))).all()
 
 
+@pytest.mark.slow
 def test_transforms():
     masses, couplings = jnp.asarray([0.03, 0.8, 4.4, 10.9]), jnp.asarray([2e-4, 7e-4, 1e-3, 2e-3])
 

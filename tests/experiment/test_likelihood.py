@@ -77,6 +77,7 @@ def test_profiled_background_never_goes_negative():
     assert np.isfinite(log_likelihood(measurement("poisson", 0.0, counts=(1.0, 5.0, 4.0)), 1.0))
 
 
+@pytest.mark.slow
 def test_generic_values():
     ours = log_likelihood(measurement("normal", 0.82, 0.28, 0.28), 1.31)
     np.testing.assert_allclose(ours, stats.norm(1.31, 0.28).logpdf(0.82), rtol=1e-12)
@@ -144,6 +145,7 @@ MEASUREMENTS = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", MEASUREMENTS)
 @pytest.mark.parametrize("R", [0.4, 1.37])
 def test_transforms(name, R):

@@ -33,6 +33,7 @@ def test_expected_and_distance():
     assert float(COUNT.distance(17.0, 25.0)) == pytest.approx(8.0 / 5.0)
 
 
+@pytest.mark.slow
 def test_toys_have_the_distribution_of_the_likelihood():
     keys = jax.random.split(jax.random.PRNGKey(6), 4000)
     counts, estimates = jax.vmap(lambda key: COUNT.throw(1.3, 8.0, key))(keys)

@@ -76,6 +76,7 @@ def exchange(experiment, mediator):
 # --- one point -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("entry", REFERENCES["points"], ids=lambda entry: entry["name"])
 @pytest.mark.parametrize(
     ("order", "scheme", "key"),
@@ -119,6 +120,7 @@ def test_window_of_ccfr_has_two_sides(scale, passes):
     assert (result.passes, vetoes(result), result.ratio <= 1.0) == (passes, not passes, passes)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("experiment", ["ccfr", "charm2", "nutev"])
 def test_light_mediator_with_its_propagator(experiment):
     constraint = TridentConstraint(experiment)
@@ -160,6 +162,7 @@ def test_results_are_plain_and_the_same_again(payload):
     assert all(type(first.diagnostics[key]) is float and np.isfinite(first.diagnostics[key]) for key in FLOAT_KEYS)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("change", "embedding"),
     [

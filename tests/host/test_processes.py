@@ -31,6 +31,7 @@ def run(code, folder, prelude=PRELUDE, **environment):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_jax_starts_with_the_first_point_and_keeps_its_precision(tmp_path):
     out = run(
         """
@@ -62,6 +63,7 @@ def test_jax_starts_with_the_first_point_and_keeps_its_precision(tmp_path):
     assert not (tmp_path / "cache").exists()  # no leptonic table was needed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 def test_pools(method, tmp_path):
@@ -83,6 +85,7 @@ def test_pools(method, tmp_path):
 REFUSAL = "this process was forked from one in which JAX had started, where JAX would wait for ever; start workers with"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.parametrize(
     ("parent", "answer"),
@@ -126,6 +129,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 """
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the threads under /proc")
 @pytest.mark.parametrize(("parent", "answer"), [(True, REFUSAL), (False, "True")])
 def test_plug_in_imported_after_the_fork(parent, answer, tmp_path):

@@ -27,6 +27,7 @@ def at(points, i):
     return {key: x[i] if np.ndim(x) else x for key, x in points.items()}
 
 
+@pytest.mark.slow
 def test_array_is_its_points():
     ratio = trident_ratio(SCAN)
     assert ratio.shape == (40,) and ratio.dtype == np.float64 and np.ptp(ratio) > 0.1
@@ -49,6 +50,7 @@ def test_pieces_do_not_matter(monkeypatch):
     np.testing.assert_allclose(whole[2], trident_ratio({**LIGHT, "g_nu": -3e-3}, "nutev"), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_words_for_each_row():
     words = np.array(EMBEDDINGS)[RANDOM.integers(0, 2, 40)]
     ratio = trident_ratio({**SCAN, "embedding": words})
@@ -58,6 +60,7 @@ def test_words_for_each_row():
     assert trident_ratio({"mass": np.zeros((0, 3)), "g_nu": 1.0, "g_V": 1.0}).shape == (0, 3)
 
 
+@pytest.mark.slow
 def test_points_outside_are_nan_and_counted():
     kappa_IR = np.array([0.1, -1.0, 0.2, 0.3, np.inf, 0.5, 0.0])
     points = {"Lambda_IR": np.array([2e3, 2e3, np.nan, -1.0, 3e19, 95.0, 2e3]), "c_L": 0.6, "c_E2": 0.5,

@@ -20,6 +20,7 @@ def lepton_rows(count, dtype=float):
     return [RANDOM.choice(axis.astype(dtype), count) for axis in axes]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("largest", [1 << 22, 60])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_table_is_its_rows(monkeypatch, tmp_path, dtype, largest):
@@ -55,6 +56,7 @@ def test_rare_values_arrive_late(monkeypatch):
     np.testing.assert_allclose(trident_ratio_table(Lambda, c_L, c_E), expected, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_grid_is_the_product_of_its_axes():
     Lambda, c_L, c_E = np.array([3e3, 8e3]), np.array([0.35, 0.5, 0.7]), np.array([0.4, 0.6, 0.65, 0.9])
     grid = trident_ratio_grid(Lambda, c_L, c_E, experiment="charm2", embedding="custodial_trivial")

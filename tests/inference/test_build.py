@@ -33,6 +33,7 @@ def test_variants_of_one_data_set_are_refused(names):
         make_model(load_config("zprime_ccfr", (f"experiments={names}",)))
 
 
+@pytest.mark.slow
 def test_theory_error_is_counted_once():
     """At the Standard Model ccfr, whose error holds that of the theory, stays at 1; nutev_1998 follows the rate."""
     assert [x.measurement.includes_theory_error for x in experiments("ccfr", "charm2", "nutev_1998")] == [
@@ -56,6 +57,7 @@ def test_theory_error_is_counted_once():
 LOOP = "params.loop_mixing={value: true}"
 
 
+@pytest.mark.slow
 def test_auxiliary_term_is_off_unless_asked_for_and_adds_to_the_likelihood():
     values = {"mass": jnp.asarray(0.13), "g": jnp.asarray(4.1e-4)}
     without, with_term = (
@@ -93,6 +95,7 @@ def built(*experiments, priors=None, **changes):
     return build_model(experiments=loaded, theory=theory, priors=priors, **changes)
 
 
+@pytest.mark.slow
 def test_a_model_of_records_has_the_likelihood_of_its_config():
     model, at = built("ccfr", nuisances=False), {"mass": jnp.asarray(0.31), "g": jnp.asarray(2.3e-3)}
     assert float(model.log_likelihood(at)) == pytest.approx(float(statistical_model("ccfr", OFF).log_likelihood(at)))

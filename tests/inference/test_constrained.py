@@ -9,6 +9,7 @@ from extremum_toys import C, region
 from tridentjax.inference.constrained import Problem
 
 
+@pytest.mark.slow
 def test_gradients_of_constraint_and_outputs():
     r = region()
     wanted = (lambda v: r.F(v), lambda v: r.output("rate_ratio_ccfr", v), lambda v: r.output("mass", v))  # noqa: PLW0108
@@ -24,6 +25,7 @@ def test_gradients_of_constraint_and_outputs():
                 np.testing.assert_allclose(reverse, difference, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("nuisances", ["nominal", "profiled"])
 @pytest.mark.parametrize("output", ["shape", "log_likelihood"])
 def test_numbers_that_the_solver_gets(nuisances, output):

@@ -36,6 +36,7 @@ WALLS = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", WALLS)
 def test_edge_map_reproduces_a_flat_prior(name):
     """int dz phi(z) exp(log Jacobian) f(t(z)) = int dt f(t)/(high - low), for any f that dies behind the wall.
@@ -97,6 +98,7 @@ def test_locate_edge_without_an_exclusion():
     assert float(locate_edge(lambda t: 0.0 * t, Prior(-1.0, 2.0, "uniform"), 4.0)) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_wall_of_the_model_follows_the_likelihood():
     """At the wall -2 log L has risen by 4."""
     edge, prior = model().edge, model().priors["mass"]

@@ -8,6 +8,7 @@ from toy_model import SLOPES
 from tridentjax.inference.covariance import make_covariance
 
 
+@pytest.mark.slow
 def test_covariance_in_closed_form():
     """ln R is measured with SD/R and the nuisances: var(ln g) = (SD^2/R^2 + |s|^2)/(d ln R/d ln g)^2."""
     found = fitted()

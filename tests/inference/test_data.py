@@ -15,6 +15,7 @@ from tridentjax.inference.profile import profile
 kept = functools.cache(analytic_model)
 
 
+@pytest.mark.slow
 def test_asimov_data_fit_their_own_hypothesis():
     """The fit returns the nuisances the data were made with, and nothing is better."""
     model = kept("nutev_1998", "ccfr", "nutev")
@@ -56,6 +57,7 @@ def compare(values, distribution):
         assert np.mean(values <= at) == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / count))
 
 
+@pytest.mark.slow
 def test_same_seed_same_toys():
     model = kept("nutev_1998", "charm2", "nutev")
     arguments = jnp.asarray([1.31, 1.12, 0.93]), jnp.asarray([0.4, -1.3]), jnp.asarray([8.7, 0.0, 0.0])
@@ -65,6 +67,7 @@ def test_same_seed_same_toys():
     assert (one.value[1:] != other.value[1:]).all() and (one.centre != other.centre).all()
 
 
+@pytest.mark.slow
 def test_toys_of_a_normal_measurement():
     compare(np.asarray(sample().value[:, 1]), stats.norm(1.12, 0.57))
 
@@ -83,6 +86,7 @@ def test_toys_of_the_constraints():
     assert np.abs(correlations).max() < 4.5 / np.sqrt(len(columns))
 
 
+@pytest.mark.slow
 def test_toys_of_a_split_normal_measurement():
     """The likelihood is their density: histogram against its integral, and the share below the truth."""
     values, R, low, high = np.asarray(sample().value[:, 2]), 0.93, 0.72, 1.73

@@ -2,10 +2,12 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from tridentjax.inference.descent import minimise
 
 
+@pytest.mark.slow
 def test_frozen_coordinates_and_batches():
     def function(u):
         return (u[0] - 0.3) ** 2 + 7.0 * (u[1] - u[0]) ** 2 + jnp.exp(0.3 * u[2])

@@ -21,6 +21,7 @@ def grid():
     return mass, g, R, delta <= C
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("output", "sense"), [("shape", "max"), ("g", "max"), ("mass", "min"), ("rate_ratio_ccfr", "max"), ("g", "min")]
 )
@@ -48,6 +49,7 @@ def test_extremum_on_the_boundary_in_closed_form():
     assert found.value == pytest.approx(np.sqrt(EDGE * np.exp(-0.05)) * np.exp(-(0.25**2)), rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_ridge_has_one_answer(seed):
     """The output rises by 2 % along the boundary to its corner; single searches end 5e-6 apart before it."""

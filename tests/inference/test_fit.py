@@ -28,6 +28,7 @@ def test_fit_inside_the_range_against_scipy():
     assert found.derived["strength"] == pytest.approx(found.values["g"] ** 2 / 1.7, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_flat_direction_is_said_and_has_no_error():
     """R depends on g^2/mass alone: one direction is free."""
     model = toy(value=2.3, sd=SD)

@@ -29,6 +29,7 @@ def points():
     return [{name: jnp.asarray(x) for name, x in point.items()} for point in POINTS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiments", ["ccfr", "nutev_1998, ccfr"])
 def test_equals_the_chain(experiments):
     model = statistical_model(experiments)
@@ -87,6 +88,7 @@ def test_gradients_agree_and_are_finite():
         np.testing.assert_allclose(f(x), plain(x), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_single_precision_is_single_and_as_good_as_said():
     folded = fold_model(statistical_model("nutev_1998, ccfr"))
     rows = np.exp(np.random.default_rng(2).uniform(np.log([1e-3, 1e-5]), np.log([1e3, 3.0]), (256, 2)))
@@ -96,6 +98,7 @@ def test_single_precision_is_single_and_as_good_as_said():
     assert {x.dtype for x in single.values()} == {jnp.dtype("float32")}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", sorted(GIVEN))
 def test_antineutrinos_have_the_couplings_of_neutrinos(name):
     """What lets Folded evaluate a theory once for both beams; VA included (its sign is in the weights)."""

@@ -19,6 +19,7 @@ def grid(nuisances):
     return grid_posterior(model(nuisances), ("mass", "g"))
 
 
+@pytest.mark.slow
 def test_grid_against_direct_evaluation():
     """Posterior of the grid without nuisances: likelihood from the rate ratio alone, summed by hand."""
     built = model()  # before anything is traced

@@ -45,6 +45,7 @@ def test_likelihood_at_a_point_is_that_of_the_measurement():
     assert float(model().log_likelihood(values)) == pytest.approx(stats.norm(R, 0.28).logpdf(0.82), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_log_weight_gradients():
     everything = model("all")  # built before anything is traced
     log_weight = lambda z: everything.log_weight(z)  # noqa: E731, PLW0108 - a bound method of a model has no hash
@@ -60,6 +61,7 @@ def test_log_weight_gradients():
         assert np.isfinite(reverse(jnp.asarray([*corner, *np.zeros(7)], dtype=float))).all()
 
 
+@pytest.mark.slow
 def test_counting_background_is_sampled_with_its_constraint():
     counting = make_model(load_config("zprime_ccfr", ("experiments=[nutev_1998]", *NUISANCES["none"])))
     assert counting.nuisances == {}

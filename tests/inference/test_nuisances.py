@@ -183,6 +183,7 @@ def test_unknown_name_is_refused_by_the_config():
 # --- what a quoted ratio contains ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_order_of_correlated_nuisances_survives_compilation():
     """JAX sorts the keys of dictionaries: inside jit the last nuisance of the file must not become the first."""
     pair = ["flux_tilt_ccfr", "coherent_normalisation"]  # not in alphabetical order

@@ -41,6 +41,7 @@ class Tilted(eqx.Module):
         return -((point["a"] - 0.7) ** 4) + 0.3 * jnp.log(point["b"]) + 0.2 * point["a"]
 
 
+@pytest.mark.slow
 def test_curved_valley_with_a_region_without_values():
     found = maximise(Valley(1.3), BOX, seed=3)
     assert found.status == "converged" and found.at_bound == {} and float(found.value) == pytest.approx(0.0, abs=1e-10)
@@ -51,6 +52,7 @@ def test_curved_valley_with_a_region_without_values():
     assert found.endpoints["a"].shape == (found.agreeing,)
 
 
+@pytest.mark.slow
 def test_maximum_on_bounds_and_seeds():
     """scipy agrees; other seeds give the same."""
     found = [maximise(Tilted(), BOX, seed=seed, starts=8) for seed in (1, 2)]
@@ -60,6 +62,7 @@ def test_maximum_on_bounds_and_seeds():
         assert float(optimum.values["b"]) == 50.0 and float(optimum.values["a"]) == pytest.approx(best, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_normal_priors_have_no_bounds():
     priors = {"n": Prior(3.0, 0.2, "normal"), "a": BOX["a"]}
     found = maximise(lambda p: -((p["n"] + 4.0) ** 2) - jnp.cosh(p["a"] - p["n"]), priors, starts=4)

@@ -29,6 +29,7 @@ def test_same_seed_same_draws():
     assert not np.array_equal(again.z[0], again.z[1])
 
 
+@pytest.mark.slow
 def test_draws_are_consistent():
     run = short_run("two")
     assert run.z.shape == (2, 100, 4) and run.statistics["diverging"].shape == (2, 100)
@@ -41,6 +42,7 @@ def test_draws_are_consistent():
     assert not np.array_equal(run.z[0], run.z[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("nuisances", "blocks"), [("none", 1), ("two", 3)])
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, nuisances, blocks):
     """Blocks 1 and 2 are warm-up, block 3 and 4 are draws."""

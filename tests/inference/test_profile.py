@@ -90,6 +90,7 @@ def analytic(names):
     return model, F
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("names", SETS, ids="+".join)
 def test_profile_of_closed_forms(names):
     model, F = analytic(names)
@@ -145,6 +146,7 @@ def kink():
     return jax.jit(jax.value_and_grad(analytic(("nutev",))[1], has_aux=True))
 
 
+@pytest.mark.slow
 def test_without_nuisances():
     model = kept("ccfr", "nutev_1998", nuisances=0)
     data = observed(model)

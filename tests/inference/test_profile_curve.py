@@ -15,6 +15,7 @@ def profiled_by_scipy(R, value=VALUE):
     return minimize_scalar(lambda z: ((R * np.exp(SIZE * z) - value) / SD) ** 2 + z**2, bracket=(-1.0, 0.0)).fun
 
 
+@pytest.mark.slow
 def test_curve_and_intervals_against_scipy():
     """F at fixed g is least at the largest mass; the 95 % limit follows from the profiled F of R."""
     model, best = exclusion()

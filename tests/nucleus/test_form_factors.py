@@ -45,6 +45,7 @@ def density_formula(factor, r):
     return (1 + w * r**2 / c**2) / (1 + np.exp(min((r**2 - c**2) / z**2, 600)))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("factor", "largest"), DENSITIES)
 def test_transform_against_adaptive_integration(factor, largest):
     def integral(q):
@@ -66,6 +67,7 @@ def test_helm_against_adaptive_integration():
     np.testing.assert_allclose(Helm(scalar(R0), scalar(s))(Q2), exact, rtol=0, atol=1e-10)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("factor", [f for f, _ in DENSITIES] + [Helm(scalar(4.3), scalar(0.9)), woods_saxon(56)])
 def test_unit_charge_and_radius(factor):
     """F(0) = 1 and -6 F'(0) = <r^2>, also next to zero where the series branch ends."""

@@ -35,6 +35,7 @@ def test_water_is_two_hydrogens_and_an_oxygen():
     np.testing.assert_allclose(found["incoherent_proton"].sigma, bound_p.sigma / 3 + 2 * free.sigma / 3, rtol=3e-6)
 
 
+@pytest.mark.slow
 def test_a_composition_by_mass():
     """O:0.53, Si:0.47 by mass -> number fractions with atomic masses typed in here; Si from its isotopes."""
     oxygen, silicon = 0.53 / 15.999, 0.47 / 28.085

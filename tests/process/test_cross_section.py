@@ -23,6 +23,7 @@ LOOSE = [
 ]
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize(("name", "E_nu"), LOOSE)
 def test_quoted_error_is_honest(name, E_nu):
     """Loose estimates lie within three quoted errors of the sampling-free kernel (accurate to 1e-5)."""
@@ -34,6 +35,7 @@ def test_quoted_error_is_honest(name, E_nu):
     assert np.abs(pulls).max() < 3
 
 
+@pytest.mark.slow
 def test_errors_are_neither_too_small_nor_too_large():
     """Spread of independent seeds against the quoted error: chi^2 of 20 seeds around the kernel."""
     regime, E_nu = coherent("Fe56"), 17.3
@@ -43,6 +45,7 @@ def test_errors_are_neither_too_small_nor_too_large():
     assert (chi2 < 1.9).all() and (chi2 > 0.2).all()
 
 
+@pytest.mark.slow
 def test_tolerance_is_reached_by_adding_points():
     loose = total_cross_section(DIMUON, coherent("Fe56"), 5.7, rtol=2e-2, points=2**10)
     tight = total_cross_section(DIMUON, coherent("Fe56"), 5.7, rtol=3e-3, points=2**10)
@@ -52,6 +55,7 @@ def test_tolerance_is_reached_by_adding_points():
     assert float(tight.error[:2].max()) <= 3e-3 * float(tight.value[:2].sum())
 
 
+@pytest.mark.slow
 def test_unreachable_tolerance_is_reported(monkeypatch):
     monkeypatch.setattr(cross_section, "_MOST_POINTS", 2**8)
     with pytest.raises(RuntimeError, match=r"coherent at 5.7 GeV: relative error .* after 4096 points; ask for rtol"):
@@ -89,6 +93,7 @@ def test_sigma_is_the_contraction_with_constant_couplings():
     assert 0 < float(estimate.sigma_error) < 0.03 * float(estimate.sigma)
 
 
+@pytest.mark.slow
 def test_antineutrinos_have_the_same_total():
     """Same nodes: for equal masses nu and antinu differ only by the sign of VA, which integrates to zero."""
     regime, rule = coherent("Fe56"), sobol_rule(2**12, 7, 21)
@@ -112,6 +117,7 @@ def test_nucleus_of_charge_one_is_a_proton_without_magnetic_moment():
     )
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("above", [1e-14, 1e-9, 1e-4])
 def test_a_hair_above_threshold_is_finite(above):
     channel, regime = Channel("mu", "mu", "mu"), nucleon_regime("neutron")

@@ -153,6 +153,7 @@ def test_gradient_of_the_acceptance():
 REGIME, RULE = nucleus_regimes(load_nucleus("Fe56"))[0], sobol_rule(2**8, 7, 12)
 
 
+@pytest.mark.slow
 def test_gradient_of_a_fiducial_cross_section():
     """Nodes stay where they are, so the derivative is exact on a small rule."""
     f = lambda p: integrate(MU_E, REGIME, E_NU, RULE, cuts=threshold_cuts(p))[3] * 1e42  # noqa: E731
@@ -166,6 +167,7 @@ def test_gradient_of_a_fiducial_cross_section():
     np.testing.assert_allclose(reverse[2] * 0.9, f(P), rtol=1e-10)  # linear in the efficiency
 
 
+@pytest.mark.slow
 def test_nodes_do_not_move_with_a_threshold():
     """The integral with cuts is a sum over the same points at every threshold, weights times acceptance."""
     numbers = [jnp.asarray(x) for x in (E_NU, REGIME.mass, Q2_scale(REGIME), REGIME.largest_Q2)]
@@ -179,6 +181,7 @@ def test_nodes_do_not_move_with_a_threshold():
     assert np.abs(np.asarray(one - two)).max() > 0.1 * np.abs(one).max()
 
 
+@pytest.mark.slow
 def test_jit_equals_eager_and_vmap_equals_a_loop():
     rows = jnp.stack([P, P * 0.6, P * jnp.asarray([2.5, 0.3, 1.0])])
     loop = np.stack([acceptance(threshold_cuts(p), EVENTS) for p in rows])

@@ -14,6 +14,7 @@ from tridentjax.process.phase_space import PhaseSpacePoints, lepton_system, m2_m
 from tridentjax.quadrature import sobol_rule
 
 
+@pytest.mark.slow
 def test_interference_vanishes_exactly_for_equal_masses():
     for E_nu, mass in [(3.1, 37.2), (88.0, 0.938)]:
         assert not np.asarray(density(dimuon_table(), E_nu, mass))[2].any()
@@ -27,6 +28,7 @@ def one_point(channel, Q2=3e-3, s_hat=0.9, K2=0.07):
     return leptonic_density(channel, *(np.asarray([x]) for x in (Q2, s_hat, K2)))[0]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("pair", [("mu", "mu"), ("e", "mu"), ("mu", "e")])
 def test_charge_conjugation_of_the_photon_densities(pair):
     """l- <-> l+ or nu <-> antinu flips VA only; both together change nothing."""
@@ -37,6 +39,7 @@ def test_charge_conjugation_of_the_photon_densities(pair):
     np.testing.assert_allclose(one_point(Channel("mu", *pair[::-1], True)), original, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", [DIMUON, Channel("mu", "mu", "e")])
 def test_gauss_rule_of_the_photon_densities_against_many_points(channel):
     """Sobol points over (m2, cos, phi), with none of the Gauss rule's assumptions."""

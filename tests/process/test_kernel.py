@@ -23,6 +23,7 @@ def coherent(name, form_factor="helm"):
     return nucleus_regimes(load_nucleus(name, form_factor))[0]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("regime", "E_nu"),
     [
@@ -38,6 +39,7 @@ def test_kernel_equals_direct_integral(regime, E_nu):
     assert np.abs(pulls).max() < 3
 
 
+@pytest.mark.slow
 def test_unequal_masses_against_the_direct_integral():
     """nu_mu -> nu_e mu- e+: collinear positrons, and an interference term that is not zero."""
     regime, channel = coherent("Fe56"), mixed_table().channel
@@ -54,6 +56,7 @@ def propagator_averages(table, regime, E_nu):
     return np.stack([rho @ propagator.T, rho @ propagator.T**2]) / rho.sum(-1)[None, :, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regime", "E_nu"), [(coherent("Ar40"), 10.0), (nucleon_regime("proton"), 3.9)], ids=["Ar", "p"]
 )
@@ -109,6 +112,7 @@ def argon_kernel():
     return build_kernel(dimuon_table(), regime.mass, (0.05, 400.0), regime.hadronic, regime.largest_Q2), regime
 
 
+@pytest.mark.slow
 def test_energy_interpolation():
     kernel, regime = argon_kernel()
     energies = np.array([1.07, 1.9, 4.3, 11.1, 37.0, 151.0, 390.0])
@@ -124,6 +128,7 @@ def test_energy_interpolation_near_threshold():
     np.testing.assert_allclose(total_of_kernel(kernel, regime, jnp.asarray(energies)), exact, rtol=2e-2)
 
 
+@pytest.mark.slow
 def test_kernel_is_exactly_zero_at_and_below_threshold():
     kernel, regime = argon_kernel()
     threshold = threshold_energy(DIMUON, regime.mass)

@@ -56,6 +56,7 @@ def sample(case, azimuth_seed=8, count=1024, seed=5):
 # --- momenta -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @cases
 def test_momentum_is_conserved_and_every_particle_is_on_its_mass_shell(case):
     channel, mass, E_nu, _, event = sample(case)
@@ -191,6 +192,7 @@ def test_the_overall_azimuth_only_turns_the_event(case):
     np.testing.assert_allclose(np.cos(turn - other), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_energy_for_each_point():
     channel, mass = Channel("mu", "mu", "e"), AR40
     energies = jnp.asarray([3.3, 17.0, 140.0])
@@ -209,6 +211,7 @@ def test_one_energy_for_each_point():
             np.testing.assert_allclose(getattr(event, name)[:, own], getattr(by_itself, name), rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_charge_conjugate_channels_share_the_kinematics():
     """Leptons swapped in the channel and in the points: minus and plus observables swap."""
     one, other = Channel("mu", "mu", "e"), Channel("mu", "e", "mu")
@@ -241,6 +244,7 @@ def edge_points(channel, E_nu, mass):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", [Channel("mu", "mu", "mu"), Channel("mu", "mu", "e")], ids=lambda c: c.name)
 def test_gradients_are_finite_on_the_beam_axis(channel):
     points, mass, E_nu = edge_points(channel, 12.0, AR40), jnp.asarray(AR40), jnp.asarray(12.0)
@@ -260,6 +264,7 @@ def test_gradients_are_finite_on_the_beam_axis(channel):
     assert float(jnp.abs(slopes[0].p_minus[0]).max()) > 0.1  # of E_minus
 
 
+@pytest.mark.slow
 def test_gradient_in_the_neutrino_energy_three_ways():
     """Through the map of the unit cube, as a cross section differential in energy needs it."""
     channel, mass, rule = Channel("mu", "mu", "e"), AR40, sobol_rule(64, DIMENSION, 3)

@@ -28,6 +28,7 @@ def test_dirac_matrices_anticommute():
             np.testing.assert_allclose(anticommutator, 2 * METRIC[a, b] * EYE, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_contraction_equals_traces(channel, E_nu, mass):
     points = random_points(channel, E_nu, mass)
@@ -45,6 +46,7 @@ def test_contraction_equals_traces(channel, E_nu, mass):
         np.testing.assert_allclose(ours, np.array([RR, -float(points.Q2[i]) * metric], float), rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), [*CASES, (Channel("mu", "e", "e"), 160.0, ARGON)])
 def test_gauge_invariance(channel, E_nu, mass):
     points = random_points(channel, E_nu, mass)
@@ -62,6 +64,7 @@ def test_three_components_are_a_subset_of_four():
     np.testing.assert_allclose(four[:, :3], amplitudes_jitted(channel, points), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_lepton_exchange_flips_the_interference_only(channel, E_nu, mass):
     """Charge conjugation of the charged leptons: VV, AA even, VA odd, event by event."""
@@ -73,6 +76,7 @@ def test_lepton_exchange_flips_the_interference_only(channel, E_nu, mass):
     np.testing.assert_allclose(two[:, 0] / scale, np.array([1, 1, -1])[:, None] * one[:, 0] / scale, atol=1e-9)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_antineutrino_of_the_swapped_leptons_is_the_cp_conjugate(channel, E_nu, mass):
     """Integrated over the azimuth out of the scattering plane, CP conjugate rates agree in VV, AA and VA.
@@ -92,6 +96,7 @@ def test_antineutrino_of_the_swapped_leptons_is_the_cp_conjugate(channel, E_nu, 
     np.testing.assert_allclose(two / scale, one / scale, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_massless_limit_has_no_chirality_flip():
     """m -> 0: left and right amplitudes do not interfere, so VV = AA up to m^2/s."""
     channel, E_nu = Channel("tau", "e", "e"), 80.0

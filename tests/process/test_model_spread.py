@@ -1,6 +1,7 @@
 """Spread over nuclear models, written out here."""
 
 import numpy as np
+import pytest
 from fixtures_physics import DIMUON
 
 from tridentjax.nucleus.nuclei import load_nucleus
@@ -15,6 +16,7 @@ def table(regime):
     return tabulated_cross_section(DIMUON, regime, ENERGIES)
 
 
+@pytest.mark.slow
 def test_spread_over_nuclear_models():
     found = model_spread(DIMUON, "O16", ENERGIES)
     coherent, incoherent = found["coherent"], found["incoherent"]
@@ -37,6 +39,7 @@ def test_spread_over_nuclear_models():
     )
 
 
+@pytest.mark.slow
 def test_spread_of_mixtures_and_nucleons():
     """Only the models that every nucleus has; the chosen nucleon model comes first."""
     mixture = model_spread(DIMUON, "fused_silica", ENERGIES[1:], "ye2018")

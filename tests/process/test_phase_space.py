@@ -28,6 +28,7 @@ CASES = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_momentum_is_conserved_and_on_shell(channel, E_nu, mass):
     p = random_points(channel, E_nu, mass)
@@ -133,6 +134,7 @@ def four_body_volume(s, M, m_minus, m_plus):
     return dblquad(integrand, 0, 1, 0, 1, epsrel=1e-7)[0]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), [CASES[0], CASES[1], (Channel("e", "tau", "e"), 31.0, PROTON)])
 def test_four_body_volume(channel, E_nu, mass):
     s = mass**2 + 2 * mass * E_nu
@@ -146,6 +148,7 @@ def test_four_body_volume(channel, E_nu, mass):
     assert abs(np.mean(volumes) - exact) < 4 * error
 
 
+@pytest.mark.slow
 def test_four_body_volume_of_massless_particles_in_closed_form():
     """s^2 / (24 (4 pi)^5), up to corrections of order mass^2/s log."""
     E_nu, mass = 2.0e4, 0.01
@@ -154,6 +157,7 @@ def test_four_body_volume_of_massless_particles_in_closed_form():
     np.testing.assert_allclose(points.jacobian.mean(), s**2 / (24 * (4 * np.pi) ** 5), rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_three_body_volume_of_massless_particles_in_closed_form():
     """Phi_3 = s/(256 pi^3): the density of `lepton_system` over the whole of m2, K2, angles."""
     channel, s_hat, Q2 = Channel("mu", "e", "e"), 40.0, 0.7
@@ -177,6 +181,7 @@ def test_hadron_azimuth_covers_the_circle():
     np.testing.assert_allclose(azimuth.mean(), np.pi, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_cut_on_Q2_is_a_subset_of_phase_space():
     channel, E_nu, mass = CASES[1]
     rule = sobol_rule(2**15, DIMENSION, seed=4)

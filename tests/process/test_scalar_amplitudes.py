@@ -55,6 +55,7 @@ def momenta_of(points, i):
     return [np.asarray(getattr(points, name))[:, i].astype(np.longdouble) for name in NAMES]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), [*CASES, ELECTRONS])
 def test_contraction_equals_traces(channel, E_nu, mass):
     """Generic g_S and g_P together, hence also that they do not interfere."""
@@ -135,6 +136,7 @@ def test_four_spinors_in_the_laboratory(channel, E_nu, mass):
     np.testing.assert_allclose(ours[:, :, good], found.astype(float)[:, :, good], rtol=2e-5)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), [*CASES, ELECTRONS])
 def test_gauge_invariance(channel, E_nu, mass):
     points = random_points(channel, E_nu, mass)
@@ -144,6 +146,7 @@ def test_gauge_invariance(channel, E_nu, mass):
     assert worst.max() < (1e-8 if channel.mass_minus < 0.01 and channel.mass_plus < 0.01 else 1e-9)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_lepton_exchange_and_antineutrinos_change_nothing(channel, E_nu, mass):
     points = random_points(channel, E_nu, mass)
@@ -154,6 +157,7 @@ def test_lepton_exchange_and_antineutrinos_change_nothing(channel, E_nu, mass):
     assert (one[:, 0] > 0.0).all()
 
 
+@pytest.mark.slow
 def test_massless_limit():
     """m -> 0: the chiralities do not interfere, so SS = PP up to m^2/s; heavy leptons tell them apart."""
     channel, E_nu = Channel("tau", "e", "e"), 80.0
@@ -180,6 +184,7 @@ def test_azimuth_average_equals_hadronic_weights(channel, E_nu, mass):
     np.testing.assert_allclose(averaged / scale, product / scale, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", [Channel("mu", "mu", "mu"), Channel("mu", "mu", "e")])
 def test_gauss_rule_of_the_photon_densities_against_many_points(channel):
     """Sobol points over (m2, cos, phi), with none of the Gauss rule's assumptions."""
@@ -224,6 +229,7 @@ def test_differential_cross_section_transforms():
     np.testing.assert_allclose(every, np.stack([jitted(E) for E in energies]), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_no_momentum_transfer_is_finite():
     """K2 -> 0 at fixed leptons: the neutrino factor 4 K2, with a finite slope everywhere."""
     channel, E_nu, mass = CASES[0]

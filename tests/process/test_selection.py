@@ -115,6 +115,7 @@ def test_selected_rates_are_event_sums(folder, arguments, number):
     assert np.abs(z).max() < 3.5, dict(zip(THEORIES, z, strict=True))
 
 
+@pytest.mark.slow
 def test_interference_matters_under_a_charge_asymmetric_cut(folder):
     """VA of mu- mu+ vanishes without a cut; with one on E(mu-) it has opposite sign for the two beams."""
     for (species, pair, cuts), sign in zip([CASES[0], (("antinumu",), *CASES[0][1:])], (1, -1), strict=True):
@@ -129,6 +130,7 @@ def test_interference_matters_under_a_charge_asymmetric_cut(folder):
     assert fold(unselected(chain(folder, *CASES[0])[0])).weights.shape[1] == 2  # without cuts there is no VA
 
 
+@pytest.mark.slow
 def test_very_loose_cuts_change_nothing(folder):
     loose, bare = (rates_of(folder, ("numu",), ("mu", "mu"), c) for c in (LOOSE, ""))
     np.testing.assert_allclose(loose / bare, 1.0, rtol=1e-6)
@@ -144,6 +146,7 @@ def test_acceptance_depends_on_the_mediator(folder):
     assert abs(accepted["1 MeV"] / accepted["300 GeV"] - 1) > 0.01
 
 
+@pytest.mark.slow
 def test_nuisances_stay_live_after_a_selection(folder):
     loaded, _ = chain(folder, *CASES[0])
 
@@ -184,6 +187,7 @@ def test_faults_of_cuts_in_a_file(folder):
 # --- unequal leptons, beams of neutrinos and antineutrinos ---------------------------------------------------
 
 
+@pytest.mark.slow
 def test_beams_with_opposite_interference(folder):
     """nu_mu -> mu- e+ and antinu_e -> mu- e+ in one file: as each beam alone, and as the table at every energy."""
     pair, both = ("mu", "e"), ("numu", "antinue")
@@ -211,12 +215,14 @@ def test_beams_with_opposite_interference(folder):
     assert signs[0] == -signs[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("species", ["numu", "antinue"])
 def test_loose_cuts_keep_the_interference_of_unequal_leptons(folder, species):
     loose, bare = (fold(chain(folder, (species,), ("mu", "e"), c)[0]).weights for c in (LOOSE, ""))
     np.testing.assert_allclose(loose, bare, rtol=1e-6, atol=1e-6 * float(jnp.abs(bare).max()))
 
 
+@pytest.mark.slow
 def test_a_beam_that_cannot_make_the_pair_adds_nothing(folder):
     """antinu_mu -> mu- e+ is forbidden: no rate, but its neutrinos count in the average."""
     both, alone = (fold(chain(folder, s, ("mu", "e"))[0]) for s in (("numu", "antinumu"), ("numu",)))

@@ -30,6 +30,7 @@ def names(x):
 # --- two independent integrals -------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("channel", "regime", "E_nu"),
     [
@@ -61,6 +62,7 @@ def test_tables_equal_event_integrals(channel, regime, E_nu):
         assert abs(float(events.value[2])) > 5 * float(events.error[2])  # the sign is seen
 
 
+@pytest.mark.slow
 def test_symmetries_of_the_interference():
     """VA reverses under l- <-> l+ and under nu <-> antinu; VV and AA do not care."""
     regime, energies = REGIMES["Fe56"][0], [2.9, 31.0]
@@ -74,6 +76,7 @@ def test_symmetries_of_the_interference():
     assert not dimuons[0].value[:, 2].any()
 
 
+@pytest.mark.slow
 def test_quoted_errors_are_honest():
     """Random energies and targets: pulls of loose event integrals against the table behave like a normal's."""
     rng, pulls = np.random.default_rng(71), []
@@ -97,6 +100,7 @@ def test_sigma_contracts_the_structures():
 # --- zeros ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "regime"), [(DIMUON, PROTON), (MU_E, REGIMES["O16"][0])], ids=names)
 def test_threshold(channel, regime):
     threshold = threshold_energy(channel, regime.mass)
@@ -147,6 +151,7 @@ def test_allowed_and_forbidden_channels(neutrino, antineutrino):
 # --- both paths together -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_events_take_over_near_threshold_and_above_the_table():
     regime = REGIMES["Fe56"][0]
     threshold = threshold_energy(DIMUON, regime.mass)
@@ -194,6 +199,7 @@ def test_bad_energies(E_nu):
 # --- cuts ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_complementary_windows_make_up_the_total():
     regime, E_nu = REGIMES["Fe56"][0], 14.0
     windows = ((None, 3.1), (3.1, 6.0), (6.0, None))

@@ -28,6 +28,7 @@ def counted(chain):
     return events
 
 
+@pytest.mark.slow
 def test_budget_is_the_slope_times_the_width(chain, counted):
     nominal = jnp.asarray([1.0, 0.0, 1.0, 1.0])
     stretch, tilt, *normalisations = slopes(counted, nominal) / float(counted(nominal))

@@ -33,6 +33,7 @@ from tridentjax.theory.theories import sm, zprime
 # --- live nuisances against the same chain with other inputs -----------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ccfr", "charm2", "nutev"])
 def test_live_fold_equals_precomputed_fold(name):
     fixed = fold(chain(name), Nuisances(*(float(x) for x in GENERIC)))  # builds the chain outside of any trace
@@ -117,6 +118,7 @@ def monoenergetic(E_nu):
     return fold(prepare(experiment, build_kernels(experiment)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("index", "masses"),
     [(0, (1e-3, 0.03)), (1, (1.0, 50.0)), (2, (0.03, 1000.0))],
@@ -166,6 +168,7 @@ def test_gradients_of_the_whole_chain():
         np.testing.assert_allclose(reverse[i], central, rtol=2e-6, err_msg=f"parameter {i}")
 
 
+@pytest.mark.slow
 def test_whole_chain_jit_and_vmap():
     x = jnp.asarray([0.11, 1.9e-3, 0.2343, *GENERIC])
     rows = jnp.stack([x, x.at[0].set(40.0).at[3].set(0.9)])
@@ -225,6 +228,7 @@ def write(folder, *flux, cuts=CUT):
     return path
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("order", [("pion", "kaon"), ("kaon", "pion")])
 def test_tables_of_one_name_have_their_own_acceptance(tmp_path, order):
     experiment = load_experiment(write(tmp_path, *(f"{name}/flux.csv" for name in order)))

@@ -22,6 +22,7 @@ def deviance(n, estimate, signal, sd, most=60.0):
     return minimize_scalar(at, bounds=(0.0, most), method="bounded", options={"xatol": 1e-9}).fun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.0, 2.3])
 def test_p_value_of_a_count_against_toys(ratio):
     rng, signal, sd = np.random.default_rng(7), 10.8 * ratio, 2.9

@@ -55,6 +55,7 @@ def pulls(a, b, swap=False):
 # --- normalisation -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bins_and_the_rest_make_up_the_cross_section():
     """Same points: exactly the event integral; the table: within errors (dimuons: other pairs cost a table)."""
     found = distribution(MU_E, ("E_minus",))
@@ -69,6 +70,7 @@ def test_bins_and_the_rest_make_up_the_cross_section():
     np.testing.assert_allclose((found.value * np.diff(ENERGY)).sum() + found.outside, found.total, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_two_observables():
     plane = distribution(MU_E, ("E_minus", "theta_plus"))
     line = distribution(MU_E, ("E_minus",))
@@ -85,6 +87,7 @@ def test_two_observables():
     np.testing.assert_allclose(swapped.value.T, plane.value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_regimes_add_with_their_fractions():
     parts = [
         differential_distribution(DIMUON, [(1.0, r)], E_NU, {"E_minus": ENERGY}, points=2**9, seed=s)
@@ -99,6 +102,7 @@ def test_regimes_add_with_their_fractions():
     assert (np.abs(0.03 * parts[0].value - both.value) > 3 * error)[2]  # the proton is seen
 
 
+@pytest.mark.slow
 def test_cuts_and_theories_act_on_events():
     cuts = make_cuts([CutRequest("theta_minus", "rad", None, 0.1, 0.02)], 0.8)
     parameters = {"mass": 0.03, "g": 8e-4}
@@ -112,6 +116,7 @@ def test_cuts_and_theories_act_on_events():
     assert found.total < 0.75 * distribution(MU_E, ("E_minus",)).total
 
 
+@pytest.mark.slow
 def test_a_flux_average():
     """Total against the table at every energy of the flux; neutrinos below threshold count in the average."""
     energy, weight = [0.1, 1.1, 4.0, 17.0, 60.0], [3.0, 1.0, 2.0, 0.7, 0.2]
@@ -132,6 +137,7 @@ def test_a_flux_average():
 # --- shape ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_Q2_distribution_against_the_table():
     """Coherent dsigma/dQ2 = sum over K2 of the table's density, times the form factor: no events at all."""
     table, edges = dimuon_table(), np.array([2e-4, 6e-4, 1.5e-3, 4e-3, 9e-3, 2e-2, 5e-2])
@@ -146,6 +152,7 @@ def test_Q2_distribution_against_the_table():
     assert np.abs(z).max() < 3.5 and (found.error < 0.04 * found.value).all()
 
 
+@pytest.mark.slow
 def test_charge_conjugation():
     """nu_mu -> mu- e+ and antinu_mu -> e- mu+ are images: the spectra of mu- and mu+ agree, and of e+ and e-."""
 
@@ -166,6 +173,7 @@ def vector_like(parameters, channel, K2):
     return LeptonCurrent(jnp.ones((1, K2.size)), jnp.zeros((1, K2.size)))
 
 
+@pytest.mark.slow
 def test_charge_asymmetry_of_muon_pairs():
     """The V-A interference makes mu- and mu+ differ event by event, and reverses for antineutrinos."""
     minus, plus = (distribution(DIMUON, (name,), points=2**12, seed=s) for s, name in enumerate(("E_minus", "E_plus")))
@@ -183,6 +191,7 @@ def test_charge_asymmetry_of_muon_pairs():
 # --- errors --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_errors_shrink_and_are_honest():
     small, large = (distribution(DIMUON, ("E_minus",), points=n, seed=3) for n in (2**8, 2**12))
     assert (large.error < 0.5 * small.error).all()  # sixteen times the points

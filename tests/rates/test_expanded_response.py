@@ -42,6 +42,7 @@ def assert_same(one, other):
     np.testing.assert_allclose(other.weights, one.weights, rtol=1e-6, atol=1e-9 * np.abs(one.weights).max())
 
 
+@pytest.mark.slow
 def test_exact_at_the_nominal_chain():
     one, other = exact()(nuisances(np.zeros(6))), expanded()(nuisances(np.zeros(6)))
     assert_same(one, other)
@@ -67,6 +68,7 @@ def test_interpolates_its_nodes(axis, node):
     assert float(other.flux_integral) == pytest.approx(float(one.flux_integral), rel=1e-6)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("length", "tolerance"), [(1.0, 1.5e-4), (2.0, 1e-3)])
 def test_rate_ratio_at_random_nuisances(length, tolerance):
     """Measured: see the tolerances; far below the prior widths, and certified with `fold` afterwards."""
@@ -79,6 +81,7 @@ def test_rate_ratio_at_random_nuisances(length, tolerance):
     assert np.abs(errors).max() > 1e-9  # it is an approximation; the two are different calculations
 
 
+@pytest.mark.slow
 def test_derivatives_follow_the_fold():
     """d ln N / d nuisance, forward and reverse, at generic nuisances."""
     z = jnp.asarray([0.4, -0.7, 0.9, -0.3, 1.1, -0.5])

@@ -25,6 +25,7 @@ def chain(tmp_path_factory):
 # --- numbers of events ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_events_by_hand(chain):
     """Nuclei of 2.3 t of hydrogen and lead, flux times cross section summed over the nodes of the spectrum."""
     masses = {"H1": 1.007825032, "Pb208": 207.976652005}  # AME2020 [u]
@@ -70,6 +71,7 @@ def counted(chain):
     return events
 
 
+@pytest.mark.slow
 def test_events_follow_the_nuisances(chain, counted):
     """A tilt changes the number of neutrinos too; forward, reverse and finite differences agree."""
     x = jnp.asarray([1.07, -0.4, 0.9, 1.2])
@@ -87,6 +89,7 @@ def test_no_exposure_no_events():
         exposure_factor(load_experiment("ccfr"))
 
 
+@pytest.mark.slow
 def test_dune_makes_the_published_number_of_dimuons():
     """About 240 a year in 147 t before cuts (1902.06765), of an exposure and a spectrum that it does not give."""
     dune = prepare(load_experiment("dune_fhc"))
@@ -137,6 +140,7 @@ def test_pairs_of_a_species():
     assert lepton_pairs("antinue") == [("e", "e"), ("mu", "e"), ("mu", "mu"), ("tau", "e"), ("tau", "tau")]
 
 
+@pytest.mark.slow
 def test_dimuon_channel_is_the_experiment(chain, tmp_path):
     beams = load_beams(write(tmp_path))
     found = list(channel_rates(chain.experiment, beams, [("mu", "mu")]))
@@ -156,6 +160,7 @@ def test_closed_channels_are_left_out(chain, tmp_path):
     assert list(channel_rates(own, load_beams(tmp_path / "own.yaml"), [("tau", "tau")])) == []
 
 
+@pytest.mark.slow
 def test_beam_that_reaches_the_threshold_on_nuclei_only(chain, tmp_path):
     """Dimuons start at 0.2114 GeV on lead and at 0.2356 GeV on a proton."""
     own = load_experiment(write(tmp_path, beam=BEAM.replace("5,9", "0.1,0.15").replace("9,21", "0.15,0.23")))

@@ -10,6 +10,7 @@ from tridentjax import component_ratios
 from tridentjax.theory import theories
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ccfr", "charm2", "nutev"])
 def test_no_coupling_means_no_change(name):
     for mass in (1e-3, 0.3, 1e3):
@@ -29,6 +30,7 @@ def test_shares_and_ratios_make_up_the_total(name):
     assert 0.8 < coherent < 0.97  # iron at 10^2 GeV: mostly coherent
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ccfr", "nutev"])
 def test_contact_rate_is_a_quadratic_form(name):
     design = lambda v, a: np.array([1, v, a, v * v, a * a, v * a])  # noqa: E731

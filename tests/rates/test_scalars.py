@@ -150,6 +150,7 @@ def test_scalar_rows_join_the_others(folder, arguments):
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [LIGHT, MIDDLE, HEAVY], ids=["5 MeV", "1 GeV", "900 GeV"])
 def test_chain_equals_tables_at_the_nodes_of_the_flux(folder, parameters):
     own = chain(folder, ("numu",), ("mu", "mu"))
@@ -161,6 +162,7 @@ def test_chain_equals_tables_at_the_nodes_of_the_flux(folder, parameters):
         np.testing.assert_allclose(ours[number], share @ sigma, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_selected_rates_are_event_integrals(folder):
     own = chain(folder, ("numu",), ("mu", "mu"), ENERGY_CUT)
     (flux,), regime = own.experiment.fluxes, own.regimes[0][0]
@@ -199,6 +201,7 @@ def test_a_chain_without_scalars_refuses_them(folder):
         rate_ratio(plain, flip, arrays(MIDDLE))
 
 
+@pytest.mark.slow
 def test_gradients_through_the_chain(folder):
     """Forward = reverse = finite differences, jit = eager, vmap = loop, with every nuisance."""
     own = chain(folder, ("numu",), ("mu", "mu"), ENERGY_CUT)
@@ -220,6 +223,7 @@ def test_gradients_through_the_chain(folder):
     np.testing.assert_allclose(jax.vmap(f)(several), np.stack([f(row) for row in several]), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_massless_and_decoupled_mediators_have_finite_gradients(folder):
     response = fold(chain(folder, ("numu",), ("mu", "mu")))
 
@@ -238,6 +242,7 @@ def test_massless_and_decoupled_mediators_have_finite_gradients(folder):
     assert float(shares.sum()) == pytest.approx(1.0) and (ratios > 1.0).all()
 
 
+@pytest.mark.slow
 def test_kernels_that_do_not_fit_are_refused():
     table = load_leptonic_table(DIMUON, structures=SCALAR_STRUCTURES)
     one, other = (build_kernel(t, 37.2, (2.0, 9.0), energies=4) for t in (dimuon_table(), table))
@@ -258,6 +263,7 @@ def sample(theory=sm, count=6000, seed=5, **options):
     return generate_events(source, count, seed=seed, theory=theory, parameters=given, **options)
 
 
+@pytest.mark.slow
 def test_scalar_events_are_reweighted_ones():
     """Events of the theory itself and Standard-Model events with new weights: rate and mean K2."""
     own, other = sample(flip), reweighted(sample(scalar=True), flip, MIDDLE)
@@ -277,6 +283,7 @@ def test_samples_without_scalar_structures_refuse_scalars():
     np.testing.assert_array_equal(sample(scalar=True).momenta, sample().momenta)  # the same events
 
 
+@pytest.mark.slow
 def test_weights_of_both_kinds_are_consistent():
     rule = sobol_rule(256, DIMENSION, 2)
     both, plain = (

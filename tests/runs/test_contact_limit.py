@@ -92,6 +92,7 @@ def run(path, name, *settings):
     return json.loads((path / "run_contour" / "summary.json").read_text())["regions"][0], result.stdout
 
 
+@pytest.mark.slow
 def test_contour_takes_the_mixing_angle_of_the_config(tmp_path):
     region, text = run(tmp_path, "zprime_ccfr", "params.sin2_theta_w={value: 0.21, unit: '1'}")
     found = region["contact_limit"]

@@ -92,12 +92,14 @@ def test_hepdata_layout(folder):
         assert {q["name"] for q in y["qualifiers"]} == {"statistic", "experiments"}
 
 
+@pytest.mark.slow
 def test_existing_run_is_kept(folder):
     before = (folder[0] / "contour.csv").read_bytes()
     assert "exists" in faults("zprime_ccfr", "--out", folder[0], *SMALL)
     assert (folder[0] / "contour.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_projections_are_curves_of_their_own_and_labelled(tmp_path):
     """40 % and 25 % of DUNE are never combined, and no output calls them data."""
     result = call("zprime_dune", "--out", tmp_path / "dune", *SMALL, "--json", "--set", "output.figures=false")
@@ -109,6 +111,7 @@ def test_projections_are_curves_of_their_own_and_labelled(tmp_path):
     assert "dune_0p40 (projection)" in (tmp_path / "dune" / "contour.csv").read_text()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("settings", "text"),
     [

@@ -38,6 +38,7 @@ COMMAND = [  # model, chains, warm-up and block of test_cli::test_whole_run_with
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_run_folder(tmp_path):
     """kill -9 at a random moment of a real run, then --resume: the same draws as in one go."""
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}

@@ -81,6 +81,7 @@ def test_columns_are_those_of_the_likelihood(tmp_path):
     assert answer["columns"]["d_log_likelihood_d_mass"]["unit"] == "1/GeV"
 
 
+@pytest.mark.slow
 def test_grid_is_one_netcdf_file(tmp_path):
     grid = "scan.grid={mass: 41, g: [1.0e-4, 3.0e-3, 0.2]}"
     answer = run("zprime_plane", *SMALL, *GRID, grid, "--out", tmp_path / "s")
@@ -98,6 +99,7 @@ def test_grid_is_one_netcdf_file(tmp_path):
     assert os.stat(answer["files"][0]).st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_rows_of_a_table(tmp_path):
     """Own names and units, a missing entry, a forbidden mass; rows without a result are kept with a reason."""
     text = "# mine\nlabel,m,g\na,100,1e-3\nb,,2e-3\nc,0.5,2e-3\nd,2000,nan\ne,300,0.2\n"
@@ -140,6 +142,7 @@ def test_resume_does_what_is_missing_and_nothing_else(tmp_path):
     assert more["evaluated_now"] == 5000 - 3 * 1024 and more["points"] == 5000
 
 
+@pytest.mark.slow
 def test_single_precision_says_what_it_costs(tmp_path):
     single = ("--set", "scan.precision=float32", "--set", "scan.columns=float32", "--set", "scan.points=1500")
     answer = run("zprime_plane", *SMALL, *single, "--out", tmp_path / "s")

@@ -131,6 +131,7 @@ def test_bad_input(tmp_path, arguments, message):
     assert result.stdout == "" and not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_dry_run_has_the_reduced_parameters(tmp_path):
     result = call("zprime_ccfr", "--out", tmp_path / "new", "--dry-run", "--json", "--set", "nuisances=false")
     answer = json.loads(result.stdout)
@@ -138,6 +139,7 @@ def test_dry_run_has_the_reduced_parameters(tmp_path):
     assert np.isfinite(answer["log_likelihood"]) and not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_interruption(tmp_path, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt

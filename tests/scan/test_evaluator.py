@@ -53,6 +53,7 @@ def test_blocks_equal_single_points():
     assert found["allowed"].dtype == bool and 0 < found["allowed"].sum() < 300
 
 
+@pytest.mark.slow
 def test_sizes_batches_and_devices_do_not_matter():
     function, points = outputs(), rows(500)
     whole = make_evaluator(function, NAMES, WANTED, size=500, batch=128, devices=1)(points)
@@ -78,6 +79,7 @@ def test_one_compilation_for_blocks_of_any_length():
     assert len(traces) <= 2  # shape evaluation and trace
 
 
+@pytest.mark.slow
 def test_four_devices():
     """Four forced CPU devices give the numbers of one, also where they do not divide the points."""
     code = """
@@ -97,6 +99,7 @@ np.testing.assert_allclose(four["d_y_d_a"], -np.exp(-rows[:, 0]) * rows[:, 1], r
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_profiled_nuisances_lower_delta_chi2():
     model, points = expanded_model("ccfr", ALL), rows(12, seed=9)
     nominal = nominal_outputs(fold_model(statistical_model("ccfr", OFF)))

@@ -79,6 +79,7 @@ def test_faults_of_the_warped_space_at_once():
     assert len(found) == 5
 
 
+@pytest.mark.slow
 def test_a_warped_space_with_both_fields():
     both = find_theory("rs+rs_lmutau")
     assert {"Lambda_IR", "c_L_e", "g", "mass"} <= set(both.parameters)
@@ -97,6 +98,7 @@ def test_a_warped_space_with_both_fields():
         np.testing.assert_allclose(found, own[0] + own[1] - getattr(reference, coupling), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derived_quantities():
     """First mode 2.4488 Lambda_IR without brane terms (rs_matching.md, table 7.2), and its slope."""
     bound = bind_theory("rs", {**RS, "Lambda_IR": 2042.306025})

@@ -61,6 +61,7 @@ def test_antineutrino_is_the_charge_conjugate():
     assert left_shift({"VnueLL_1221": 3e-7}, Channel("mu", "e", "mu", True)).g_V[0] == one.g_V[0]
 
 
+@pytest.mark.slow
 def test_jit_vmap_and_batches_are_the_loop():
     values = parameters(generic(WARSAW_NAMES))
     names = list(values)
@@ -80,6 +81,7 @@ def test_jit_vmap_and_batches_are_the_loop():
     assert mixed.g_V.shape == (3, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_gradients(scheme):
     values = parameters(generic(WARSAW_NAMES))

@@ -61,6 +61,7 @@ def test_transforms():
     np.testing.assert_allclose(batch, jnp.stack(loop), rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mass", [1e-3, 0.21, 1e3])
 def test_gradients(mass):
     def total(x):

@@ -40,6 +40,7 @@ def test_limits_of_the_moment():
     assert heavy == pytest.approx((g * MASS_MU / 4e3) ** 2 / (12 * np.pi**2), rel=1e-6, abs=0.0)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("mass", [0.0, 1e-7, 3e-3, 0.21, 17.0])
 def test_derivatives_of_the_moment(mass):
     at = (jnp.asarray(mass), jnp.asarray(0.62))

@@ -9,6 +9,7 @@ from tridentjax.theory.left import COMPLEX_NAMES, LEFT_NAMES, WARSAW_NAMES, left
 from tridentjax.theory.smeft import SCHEMES, smeft_shift, warsaw_to_left
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_channel_is_the_first_order_of_the_tree_amplitude(scheme):
     values = generic(WARSAW_NAMES)
@@ -28,6 +29,7 @@ def dimuon_formula(C, scheme, s2):
     return dg_L + dg_R, dg_L - dg_R
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_dimuon_formula_for_every_single_coefficient(scheme):
     used = ["phil1_22", "phil3_11", "phil3_22", "phie_22", "phiD", "ll_1221", "ll_2222", "le_2222"]
@@ -61,6 +63,7 @@ def test_published_point_of_the_warped_space():
         np.testing.assert_allclose(shift.g_A[1], -1.178588e-2, rtol=3e-6)
 
 
+@pytest.mark.slow
 def test_input_scheme_only_shifts_the_vector_coupling_of_equal_leptons():
     values = parameters(generic(WARSAW_NAMES))
     for channel in CHANNELS:

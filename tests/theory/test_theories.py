@@ -208,6 +208,7 @@ def test_transforms():
     np.testing.assert_allclose([jax.jit(rate)(x) for x in points], loop, rtol=1e-13)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("point", [(1e-3, 5e-4), (0.09, 2e-3), (1e3, 1.7)])
 def test_gradients(point):
     x = jnp.asarray(point)

@@ -64,6 +64,7 @@ def test_seeds_agree_or_do_not():
     assert apart.p_value < 1e-10 and apart.r_hat > 1.01 and int(np.argmax(apart.means)) == 2
 
 
+@pytest.mark.slow
 def test_grid_of_uniform_priors():
     """Contact shifts without nuisances against direct sums over another grid."""
     contact = make_model(load_config("contact_plane", ("nuisances=false",)))

@@ -51,6 +51,7 @@ def calibrated(low=0.2, sd=0.28):
     return found, found.tests(20)
 
 
+@pytest.mark.slow
 def test_right_posterior_has_uniform_ranks():
     found, tests = calibrated()
     assert found.names == ("g", "z0", "log_likelihood")
@@ -60,6 +61,7 @@ def test_right_posterior_has_uniform_ranks():
         assert min(p.values()) > 0.003, (name, p)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("wrong", "seen"),
     [({"sd": 0.28 / 8}, "g"), ({"low": 0.06}, "g"), ({"sd": 2.8e4}, "log_likelihood")],

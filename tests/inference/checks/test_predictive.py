@@ -36,6 +36,7 @@ def binomial(p):
     return 4.0 * np.sqrt(p * (1.0 - p) / np.prod(DRAWS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [{}, SPLIT])
 def test_p_value_of_a_ratio_is_the_mean_normal_tail(ratios, shape):
     model = toy_model(**shape)
@@ -48,6 +49,7 @@ def test_p_value_of_a_ratio_is_the_mean_normal_tail(ratios, shape):
     np.testing.assert_array_equal(found.predicted, R)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("sampled", [False, True])
 def test_p_value_of_a_count_is_a_mid_p(ratios, sampled):
     model, R = with_background() if sampled else toy_model(**COUNTS), ratios["ccfr"]

@@ -25,6 +25,7 @@ def model(high=3.0):
     return dataclasses.replace(built, priors={"g": Prior(0.2, high, "loguniform")})
 
 
+@pytest.mark.slow
 def test_data_are_thrown_from_the_likelihood():
     """A ratio and a count, with nuisances and background from their priors."""
     both = dataclasses.replace(analytic_model("ccfr", "nutev_1998"), priors={"g": Prior(0.2, 3.0, "loguniform")})
@@ -57,6 +58,7 @@ def test_what_cannot_be_thrown_is_refused():
     assert "the background of nutev_1998 is profiled" in text and "sampler.edge is fitted to one data set" in text
 
 
+@pytest.mark.slow
 def test_needles_are_refused():
     """A prior that reaches rates of 1e6 makes no calibration."""
     wide = model(high=1e9)

@@ -43,6 +43,7 @@ def test_a_classical_limit_below_zero_is_refused():
         signal_upper_limit(0.9, 9.0, -2.0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("mixing", "g"), [("loop", None), ("tree", None), ("tree", 1.7e-5)])
 def test_events_at_the_reach_equal_the_limit(mixing, g):
     masses = jnp.asarray([0.004, 0.19, 0.6, 3.9, 9.7])
@@ -64,6 +65,7 @@ def test_visible_decays_weaken_the_tree_reach_at_small_g():
     assert 0.0 < float(most) < math.log(10)
 
 
+@pytest.mark.slow
 def test_no_reach_is_nan_never_a_number():
     masses = jnp.asarray([0.3, 9.99, 10.58, ROOT_S, 15.0])
     for mixing, g in (("loop", None), ("tree", None), ("tree", 1e-3)):
@@ -74,6 +76,7 @@ def test_no_reach_is_nan_never_a_number():
     assert np.isnan(np.asarray(expected_reach("tree", masses[:2], Belle2Assumptions(), 1e-9))).all()
 
 
+@pytest.mark.slow
 def test_reach_is_differentiable_in_the_mass():
     log_reach = jax.jit(lambda mass: jnp.log(expected_reach("loop", mass, WINDOW)).sum())
 

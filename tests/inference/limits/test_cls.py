@@ -58,6 +58,7 @@ def test_no_signal_is_not_excluded(experiments):
     assert 0.0 > values[0] > values[1] > values[2] > values[3]
 
 
+@pytest.mark.slow
 def test_no_signal_of_several_experiments_is_free_of_rounding():
     function = simple("ccfr", "charm2", "nutev_1998", nuisances=2)
     for g in (1e-9, 1e-8, 3e-8, 1e-7, 3e-7):
@@ -75,6 +76,7 @@ def test_derivative_with_nuisances():
 # --- toys ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_expansion_of_the_ratios():
     model = kept("ccfr", "nutev")
     point, z = {"g": jnp.asarray(0.8)}, jnp.asarray([0.3, -0.2])
@@ -87,6 +89,7 @@ def test_expansion_of_the_ratios():
     np.testing.assert_allclose(errors[0] / errors[1], 8.0, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_toys_against_asymptotic_formulas():
     toy_CLs = make_toy_CLs(kept("ccfr"), 8_000, 3)
     function = simple("ccfr", nuisances=2)

@@ -52,6 +52,7 @@ def at_root(model, g):
     return Boundary(float(np.log(MASS)), float(t), float(t) - 1e-7, float(t) + 1e-7, -1e-6, 1e-6)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("correlated", [False, True])
 def test_impacts_against_a_general_minimiser(correlated):
     inverse = np.linalg.inv(CORRELATION @ CORRELATION.T) if correlated else np.eye(3)

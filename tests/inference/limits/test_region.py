@@ -25,6 +25,7 @@ Z = 1.959963984540054
 # --- gaussian ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_gaussian_boundary_is_the_quoted_interval():
     found = region("gaussian")
     assert all(len(ray.boundaries) == 1 and ray.open_low and not ray.open_high for ray in found.rays)
@@ -53,6 +54,7 @@ def literature_limits():
     return {entry["name"]: limit_at(entry["mass"]) for entry in LIMITS}
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("entry", LIMITS, ids=lambda entry: entry["name"])
 def test_limits_of_the_literature(entry):
     assert literature_limits()[entry["name"]] == pytest.approx(entry["value"], rel=entry["tolerance"])
@@ -72,6 +74,7 @@ def test_contact_region():
     assert 1000 / g == pytest.approx(np.sqrt(2 * v2 / shift), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_ring_of_a_contact_interaction_has_two_boundaries():
     config = load_config("contact_plane", (*OFF, "contour.points=5"))
     model = make_model(config)
@@ -87,6 +90,7 @@ def test_ring_of_a_contact_interaction_has_two_boundaries():
 # --- profile -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_certified_brackets_with_all_nuisances():
     """F at both ends of a bracket and at the best point, each minimised with SciPy on the exact chain."""
     model = statistical_model()
@@ -111,6 +115,7 @@ def test_certified_brackets_with_all_nuisances():
 # --- credible region -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_credible_region_holds_its_share_of_the_posterior():
     """Likelihood times a flat prior in (log mass, log g), summed on a grid of its own."""
     model = statistical_model(nuisances=OFF)

@@ -54,6 +54,7 @@ def solved():
     return required_accuracy(asimov(), jnp.asarray(MASS), jnp.asarray(G), LEVEL)
 
 
+@pytest.mark.slow
 def test_without_nuisances():
     found = solved()
     np.testing.assert_allclose(found.rate_ratio, 1.0 + G**2 / MASS, rtol=1e-14)
@@ -93,11 +94,13 @@ def test_the_root_solves_the_equation():
     assert left == pytest.approx(Z**2, rel=1e-7)
 
 
+@pytest.mark.slow
 def test_no_change_of_the_rate_needs_no_accuracy():
     found = required_accuracy(asimov(), jnp.asarray([1.0]), jnp.asarray([0.0]), LEVEL)
     assert float(found.without[0]) == 0.0 and np.isnan(found.with_nuisances[0]) and float(found.theory_alone[0]) == 0.0
 
 
+@pytest.mark.slow
 def test_accuracy_without_nuisances_is_differentiable():
     def total(g):
         return required_accuracy(asimov(), jnp.asarray(MASS[:2]), g, LEVEL).without.sum()

@@ -14,6 +14,7 @@ from tridentjax.inference.limits.region import find_region, make_plane
 from tridentjax.inference.limits.statistics import STATISTICS, bayesian, describe, gaussian, profile_ratio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value", "low", "high"), [
     ("nutev", 0.72, 0.72, 1.73),
     ("nutev_1998", 7.2 / 10.8, np.hypot(np.sqrt(17), 2.9) / 10.8, np.hypot(np.sqrt(17), 2.9) / 10.8),
@@ -29,6 +30,7 @@ def test_gaussian_of_other_measurements(name, value, low, high):
     assert level == pytest.approx(1.6448536269514722**2, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interest", "quantile"), [(1, 3.841458820694124), (2, 5.991464547107979)])
 def test_profile_boundary_without_nuisances(interest, quantile):
     """((R - 0.82)^2 - (R_min - 0.82)^2)/0.28^2 is the chi2 quantile; R >= 1 here, least at the smallest coupling."""

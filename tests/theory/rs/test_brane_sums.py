@@ -63,6 +63,7 @@ def test_resolved_sums_against_bessel_functions(L, kappa_UV, kappa_IR, q):
     np.testing.assert_allclose(ours, bessel_sums(space, q), rtol=1e-14)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("L", "kappa_UV", "kappa_IR"), CASES)
 def test_resolved_sums_start_at_the_static_ones(L, kappa_UV, kappa_IR):
     space = warped(L, kappa_UV, kappa_IR)

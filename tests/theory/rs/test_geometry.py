@@ -179,6 +179,7 @@ def test_quadrature_keeps_its_digits_at_the_ends():
     np.testing.assert_allclose((2 * weights * jnp.exp(-2 * y)).sum(), 1.0, rtol=1e-14)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("x", [-800.0, -1.0 - 1e-9, -1.0 + 1e-9, -0.3, 0.0, 1e-5, 0.99999, 1.00001, 37.0, 900.0])
 def test_log_phi_and_its_derivatives(x):
     mpmath.mp.dps = 50
@@ -200,6 +201,7 @@ SPECIAL = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("point", SPECIAL)
 def test_derivatives(point):
     x = jnp.asarray(point)
@@ -212,6 +214,7 @@ def test_derivatives(point):
     np.testing.assert_allclose(forward(x) / size, (4 * one - two) / (3 * size), rtol=2e-6, atol=2e-9)
 
 
+@pytest.mark.slow
 def test_second_derivatives():
     # along c, through c = 1/2 and c + c' = 2, and where power series take over
     along = jnp.asarray([0.0, 1.0, -0.6, 0.0, 0.0])
@@ -224,6 +227,7 @@ def test_second_derivatives():
         np.testing.assert_allclose(second / size, (4 * one - two) / (3 * size), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_transforms():
     points = jnp.asarray(SPECIAL)
     batch = jax.jit(jax.vmap(sums))(points)

@@ -79,6 +79,7 @@ def test_first_mass_at_the_scales_of_the_reference_points(mass, Lambda_IR, x1):
     np.testing.assert_allclose(first_kk_mass(geometry), mass, rtol=5e-10)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("boundary", ["++", "-+"])
 @pytest.mark.parametrize("case", CASES)
 def test_roots_solve_the_equation_in_mpmath(case, boundary):
@@ -188,6 +189,7 @@ def mass_at(x):
 POINTS = [(3000.0, PLANCK, 0.0, 0.0), (812.0, 2.4e18, -3.7, 0.63), (4000.0, 2.1e4, 1.4, 2.2)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("point", POINTS)
 def test_first_mass_gradient(point):
     x = jnp.asarray(point)

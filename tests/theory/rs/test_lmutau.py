@@ -32,6 +32,7 @@ def shift_of(record, K2=(0.0,), channel=MUMU):
 
 
 # rs_matching.md, table 7.5, second part: g = 0.5, mass = 50 GeV, K2 = 0
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("breaking", "c_L", "c_R", "tower_L", "tower_R", "delta_V", "delta_A"),
     [
@@ -84,6 +85,7 @@ def test_axial_shift_of_almost_equal_profiles():
 GEOMETRIES = [(35.9, 0.0, 0.0), (36.9, -4.2, 1.3), (38.6, 2.7, 0.35), (np.log(5.0), 0.4, 0.6)]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("breaking", ["uv", "ir"])
 @pytest.mark.parametrize("case", GEOMETRIES)
 @pytest.mark.parametrize(
@@ -137,6 +139,7 @@ def test_no_false_pole_at_any_spacelike_momentum():
 # --- channels -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_charges_of_the_channels():
     same = {"c_L": {"mu": 0.58, "tau": 0.58}, "c_R": {"mu": 0.6, "tau": 0.6}}
     record = LMuTau(WarpedGeometry(LAMBDA, PLANCK), 0.5, 50.0, **same, breaking="ir")
@@ -183,6 +186,7 @@ def test_missing_bulk_masses_are_named():
 # --- kinetic mixing -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("mixing_brane", ["uv", "ir"])
 @pytest.mark.parametrize("breaking", ["uv", "ir"])
 def test_kinetic_mixing_through_the_tower(breaking, mixing_brane):

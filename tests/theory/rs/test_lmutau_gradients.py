@@ -43,6 +43,7 @@ def compiled(breaking):
 GENERIC = (1300.0, 8.1e18, -2.3, 0.7, 0.4, 40.0, 0.46, 0.57, 0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaking", ["uv", "ir"])
 def test_gradients(breaking):
     function, forward, reverse = compiled(breaking)
@@ -80,6 +81,7 @@ def test_values_and_gradients_are_finite_at_the_edges(point, breaking):
     np.testing.assert_allclose(reverse(x), WEIGHTS @ jacobian, rtol=1e-9, atol=1e-12 * np.abs(jacobian).max())
 
 
+@pytest.mark.slow
 def test_second_derivatives():
     x = jnp.asarray(GENERIC)
     direction = x * jnp.asarray([0.3, 0.1, 0.2, -0.4, 0.1, 0.3, -0.1, 0.2, 1.0])
@@ -94,6 +96,7 @@ def test_second_derivatives():
     np.testing.assert_allclose(curvature, near, rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_jit_is_eager_and_vmap_is_a_loop():
     x = jnp.asarray(GENERIC)
     function = compiled("ir")[0]

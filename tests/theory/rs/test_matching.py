@@ -46,6 +46,7 @@ def test_Delta_reference(entry):
     np.testing.assert_allclose(model.Delta, entry["Delta"], rtol=1e-9)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("entry", TABLE["points"], ids=lambda entry: entry["name"])
 def test_shift_reference(entry):
     model = printed(entry)
@@ -73,6 +74,7 @@ def test_vertex_and_coefficient_reference(entry):
             np.testing.assert_allclose(ours[name], value, rtol=PRINTED, err_msg=name)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_oblique_closed_forms(embedding):
     model = ElectroweakRS(WarpedGeometry(LAMBDA), {}, {}, embedding)
@@ -102,6 +104,7 @@ def test_oblique_predicts_the_effective_angle(embedding):
     np.testing.assert_allclose(effective, alpha / (c2 - s2) * (S / 4 - s2 * c2 * T), rtol=1e-9)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_Z_vertices_by_isospin(embedding):
     # specification section 5, common brane terms: the same shift from the SU(2) x SU(2) x U(1) charges
@@ -230,6 +233,7 @@ def tower_amplitudes(model, solution, count):
     )
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("embedding", ["custodial_trivial", "custodial_plr_mu", "custodial_plr_nu"])
 def test_amplitudes_of_mixed_towers(embedding):
     model = generic(embedding, 1300.0)

@@ -39,6 +39,7 @@ def simple(x, embedding="minimal", scheme="alpha_mZ_GF", order="exact"):
     return jnp.stack([shift.g_V[1], shift.g_A[1]])
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
 def test_exact_is_linear_over_one_plus_dG(embedding, channel):
@@ -49,6 +50,7 @@ def test_exact_is_linear_over_one_plus_dG(embedding, channel):
     np.testing.assert_allclose(exact, linear / (1 + float(dG)), rtol=1e-10, atol=1e-15)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_orders_differ_at_second_order(embedding, scheme):
@@ -83,6 +85,7 @@ def test_antineutrinos_have_the_same_couplings_and_forbidden_channels_none():
         assert (flat(rs_shift(generic(), Channel("mu", "e", "tau"), "mW_mZ_GF", order)) == 0).all()
 
 
+@pytest.mark.slow
 def test_flat_leptons_leave_only_the_T_parameter():
     model = ElectroweakRS(WarpedGeometry(1300.0), {"e": 0.5, "mu": 0.5}, {"e": 0.5, "mu": 0.5})
     coefficients = smeft_coefficients(model)
@@ -91,6 +94,7 @@ def test_flat_leptons_leave_only_the_T_parameter():
     np.testing.assert_allclose(list(coefficients.values()), 0.0, atol=1e-15)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("embedding", "protected"), [("custodial_plr_mu", "dg_L"), ("custodial_plr_nu", "dg_nu")])
 def test_P_LR_protects_one_vertex(embedding, protected):
     # what is left has no factor L: the U(1) part and the subleading logarithms
@@ -125,6 +129,7 @@ def test_missing_masses_and_wrong_names_are_reported():
         ElectroweakRS(WarpedGeometry(1300.0), {"muon": 0.4}, {}, "custodial")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("order", ["linear", "exact"])
 @pytest.mark.parametrize(
     ("name", "value"), [("Lambda_IR", 2e19), ("kappa_IR", -0.2), ("kappa_UV", -50.0), ("k", 1.0), ("Lambda_IR", 55.0)]
@@ -157,6 +162,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["linear", "exact"])
 @pytest.mark.parametrize("embedding", ["minimal", "custodial_plr_mu"])
 def test_derivatives(embedding, order):
@@ -177,6 +183,7 @@ def test_derivatives(embedding, order):
         assert np.isfinite(forward(x)).all()
 
 
+@pytest.mark.slow
 def test_second_derivatives_are_finite():
     direction = jnp.asarray([0.1, 0.3, -0.7, 0.4, 0.2, 0.5, 0.01])
     slope = lambda x: jax.jvp(lambda x: simple(x, "custodial_plr_mu"), (x,), (direction,))[1]  # noqa: E731
@@ -184,6 +191,7 @@ def test_second_derivatives_are_finite():
     assert np.isfinite([second(jnp.asarray(point)) for point in POINTS]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_transforms(scheme):
     points = jnp.asarray(POINTS)

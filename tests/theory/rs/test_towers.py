@@ -40,6 +40,7 @@ def test_extrapolation_of_known_series():
     assert abs((1 / (n - 0.25) ** 2).sum() - zeta(2.0, 0.75)) > 1e-3
 
 
+@pytest.mark.few(1)
 def test_sums_over_the_neutral_tower(case):
     geometry, profiles = case
     tower = Tower(geometry, C, MODES)
@@ -47,6 +48,7 @@ def test_sums_over_the_neutral_tower(case):
     compare(second_moment, tower, geometry, profiles, profiles, 4, 1e-10)
 
 
+@pytest.mark.few(3)
 def test_sums_over_the_minus_plus_tower(case):
     geometry, profiles = case
     compare(minus_plus_sum, Tower(geometry, C, MODES, "-+"), geometry, profiles, [*C, "ir"], 2, 2e-7)
@@ -100,6 +102,7 @@ def inputs(scheme, s2, x, solved):
     return (1.0 - q_W / q_Z, q_Z) if scheme == "mW_mZ_GF" else (s2, x)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("scheme", ["alpha_mZ_GF", "alpha_mW_GF", "mW_mZ_GF", "fixed_s2"])
 def test_exact_matching_is_the_diagonalised_mass_matrix(towers, scheme):
     su2, u1, embedding, ratio, s2, x, solved, tolerance = towers
