@@ -118,6 +118,7 @@ def test_couplings_of_two_theories_and_several_mediators():
     assert two == pytest.approx(sum(one), rel=1e-12)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("theory", "settings", "message"),
     [

@@ -147,7 +147,7 @@ def central(function, x, step):
     return (function(x + step) - function(x - step)) / (2 * step)
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 @each
 def test_jit_equals_eager_and_vmap_equals_loop(name):
     function, parameters = arguments(name)
@@ -159,7 +159,7 @@ def test_jit_equals_eager_and_vmap_equals_loop(name):
     np.testing.assert_allclose(eager, loop, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.few(15)
+@pytest.mark.few(9)
 @each
 @pytest.mark.parametrize("Q2", Q2_VALUES)
 def test_gradient_in_Q2_three_ways(name, Q2):
@@ -171,7 +171,7 @@ def test_gradient_in_Q2_three_ways(name, Q2):
     np.testing.assert_allclose(reverse, central(f, jnp.asarray(Q2), step), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 @each
 def test_gradient_in_the_parameters_three_ways(name):
     function, parameters = arguments(name)
@@ -183,7 +183,7 @@ def test_gradient_in_the_parameters_three_ways(name):
         np.testing.assert_allclose(reverse[i], central(one, value, 1e-5), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 @each
 def test_gradients_are_finite_at_zero(name):
     function, parameters = arguments(name)

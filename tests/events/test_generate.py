@@ -135,6 +135,7 @@ def test_particle_codes():
     assert set(neutron.codes[:, 5]) == {2112}
 
 
+@pytest.mark.slow
 def test_seed_fixes_the_sample():
     source = beam_source(3.7, MIXED, "O16")
     again, other = generate_events(source, 3000, seed=11), generate_events(source, 3000, seed=12)

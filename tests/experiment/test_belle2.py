@@ -129,6 +129,7 @@ def loop_by_mpmath(q2):
     return -CHARGE / (2 * math.pi**2) * complex(integrate(integrand, ends))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("q2", [1e-5, 0.01, 0.0111, 0.0113, 0.04, 0.0448, 1.0, 12.3, 12.7, 25.0, 110.0])
 def test_timelike_loop_against_mpmath(q2):
     found, expected = complex(*map(float, loop_mixing_timelike(jnp.asarray(q2)))), loop_by_mpmath(q2)

@@ -45,6 +45,7 @@ def test_flat_direction_is_said_and_has_no_error():
     assert found.values["g"] ** 2 / found.values["mass"] == pytest.approx(1.3, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_exclusion_is_best_at_the_end_of_the_range_and_flat():
     """CCFR with R >= 1: best at the smallest coupling; the mass moves nothing there."""
     _, found = exclusion()

@@ -41,6 +41,7 @@ def test_grid_against_direct_evaluation():
     assert inside == pytest.approx(0.68, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_grid_refuses_other_parameters():
     with pytest.raises(
         ValueError, match=r"needs two uniform or loguniform parameters, .*the model has .*mass \(loguniform\)"

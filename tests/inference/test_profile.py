@@ -46,6 +46,7 @@ def kept(*experiments, nuisances=2):
 # --- the chain of an experiment ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param("ccfr", marks=pytest.mark.slow), "nutev_1998"])
 def test_profile_of_an_experiment_with_all_nuisances(name):
     model = expanded_model(name)

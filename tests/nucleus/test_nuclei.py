@@ -30,6 +30,7 @@ def test_every_nucleus_has_a_density():
     assert [name for name in EVERY if name not in WITH_DENSITY] == []
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("name", EVERY)
 def test_default_density_reproduces_the_measured_radius(name):
     """Angeli-Marinova radius of nuclei.csv within 1.5 %; C12's Fourier-Bessel set is 2.48 fm."""

@@ -71,6 +71,7 @@ def test_momentum_is_conserved_and_every_particle_is_on_its_mass_shell(case):
     np.testing.assert_array_equal(event.k.T, [[E_nu, 0, 0, E_nu]] * event.P.shape[1])
 
 
+@pytest.mark.few(2)
 @cases
 def test_invariants_come_back_from_the_momenta(case):
     _, mass, E_nu, points, event = sample(case)

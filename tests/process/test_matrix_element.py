@@ -64,7 +64,7 @@ def test_three_components_are_a_subset_of_four():
     np.testing.assert_allclose(four[:, :3], amplitudes_jitted(channel, points), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_lepton_exchange_flips_the_interference_only(channel, E_nu, mass):
     """Charge conjugation of the charged leptons: VV, AA even, VA odd, event by event."""

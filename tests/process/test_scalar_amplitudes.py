@@ -116,6 +116,7 @@ def four_spinor_contractions(channel, mass, momenta):
     return total
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("channel", "E_nu", "mass"), CASES)
 def test_four_spinors_in_the_laboratory(channel, E_nu, mass):
     """No common frame, representation or neutrino factor: |ubar(k') (1-g5) u(k)|^2 = 4 K2 comes out."""

@@ -89,6 +89,7 @@ def test_quoted_errors_are_honest():
     assert 0.15 < np.mean(np.square(pulls)) < 1.3  # errors are scaled by 1.4
 
 
+@pytest.mark.slow
 def test_sigma_contracts_the_structures():
     found = tabulated_cross_section(MU_E, PROTON, [3.3, 57.0])
     np.testing.assert_allclose(found.sigma, found.value.sum(1), rtol=1e-12)  # g_V = g_A = 1
@@ -126,6 +127,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("neutrino", FLAVOURS)
 @pytest.mark.parametrize("antineutrino", [False, True])
 def test_allowed_and_forbidden_channels(neutrino, antineutrino):

@@ -44,6 +44,7 @@ def test_live_fold_equals_precomputed_fold(name):
     np.testing.assert_allclose(ratio(traced, *point), ratio(fixed, *point), rtol=1e-12)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ccfr", "nutev"])
 @pytest.mark.parametrize("s", [0.83, 1.21])
 def test_stretch_is_a_flux_of_stretched_energies(name, s):
@@ -228,7 +229,7 @@ def write(folder, *flux, cuts=CUT):
     return path
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [("pion", "kaon"), ("kaon", "pion")])
 def test_tables_of_one_name_have_their_own_acceptance(tmp_path, order):
     experiment = load_experiment(write(tmp_path, *(f"{name}/flux.csv" for name in order)))

@@ -200,6 +200,7 @@ def test_errors_shrink_and_are_honest():
     assert np.abs(z).max() < 3.2 and 0.2 < np.mean(z**2) < 1.4  # 42 numbers, errors scaled by 1.4
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers():
     one, two, other = (
         differential_distribution(DIMUON, [(1.0, COHERENT)], E_NU, {"E_minus": ENERGY}, points=2**8, seed=s)

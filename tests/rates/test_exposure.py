@@ -40,6 +40,7 @@ def test_events_by_hand(chain):
         assert float(found) == pytest.approx(expected, rel=1e-9, abs=0.0)
 
 
+@pytest.mark.slow
 def test_events_of_a_theory_are_those_of_the_standard_model_times_R(chain):
     response, parameters = fold(chain), {"mass": jnp.asarray(0.3), "g": jnp.asarray(2e-3)}
     ratio = rate_ratio(response, theories.zprime, parameters)

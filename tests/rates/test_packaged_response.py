@@ -13,6 +13,7 @@ from tridentjax.rates.response import rate_ratio
 from tridentjax.theory.catalogue import find_theory
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "experiment",
     ["ccfr", *(pytest.param(x, marks=pytest.mark.slow) for x in ("charm2", "charm2_0p64", "nutev"))],

@@ -65,6 +65,7 @@ def chain(folder, *arguments, scalar=True):
 # --- totals --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channel", "regime", "E_nu"),
     [
@@ -135,6 +136,7 @@ def test_totals_with_cuts_are_those_of_the_distribution():
 # --- chains --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [(("numu", "antinumu"), ("mu", "mu")), pytest.param((("numu", "antinue"), ("mu", "e")), marks=pytest.mark.slow)],
@@ -184,6 +186,7 @@ def test_selected_rates_are_event_integrals(folder):
         assert 0.1 * whole < ours < 0.95 * whole
 
 
+@pytest.mark.slow
 def test_acceptance_of_the_scalar_structures_is_a_probability(folder):
     own = chain(folder, ("numu",), ("mu", "mu"), ENERGY_CUT)
     for factor in own.selections:
@@ -276,6 +279,7 @@ def test_scalar_events_are_reweighted_ones():
     np.testing.assert_allclose(reweight(own, flip, MIDDLE), own.weight, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_samples_without_scalar_structures_refuse_scalars():
     assert sample().structures.shape == (6000, 3)
     with pytest.raises(InputError, match=r"flip has scalar couplings .* generate_events\(\.\.\., scalar=True\)"):

@@ -53,6 +53,7 @@ def test_events_at_the_reach_equal_the_limit(mixing, g):
     np.testing.assert_allclose(events, signal_upper_limit(0.95, 2.2), rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_visible_decays_weaken_the_tree_reach_at_small_g():
     """Mixing then dominates the width: above 2 m_tau no eps gives enough events, as a dense lattice confirms."""
     masses = jnp.asarray([0.19, 3.9, 0.3, 0.5, 9.0])

@@ -65,6 +65,7 @@ def test_no_signal_of_several_experiments_is_free_of_rounding():
         assert abs(float(function({"g": jnp.asarray(g)})[0])) < 2e-4
 
 
+@pytest.mark.slow
 def test_derivative_with_nuisances():
     function = simple("ccfr", "charm2", "nutev_1998", nuisances=2)
     for g in (0.09, 0.83, 2.2):

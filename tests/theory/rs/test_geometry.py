@@ -201,7 +201,7 @@ SPECIAL = [
 ]
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("point", SPECIAL)
 def test_derivatives(point):
     x = jnp.asarray(point)

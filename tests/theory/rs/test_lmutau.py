@@ -186,7 +186,7 @@ def test_missing_bulk_masses_are_named():
 # --- kinetic mixing -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("mixing_brane", ["uv", "ir"])
 @pytest.mark.parametrize("breaking", ["uv", "ir"])
 def test_kinetic_mixing_through_the_tower(breaking, mixing_brane):
