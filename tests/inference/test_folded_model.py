@@ -41,6 +41,7 @@ def test_equals_the_chain(experiments):
     np.testing.assert_allclose(folded.rate_ratios({"mass": jnp.asarray(1.0), "g": jnp.zeros(())}), 1.0, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_nuisances_can_be_moved_before_folding():
     model = statistical_model("ccfr")
     moved = {"flux_stretch_ccfr": 1.13, "coherent_normalisation": 0.94, "sin2_theta_w": 0.2331}

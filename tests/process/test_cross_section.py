@@ -23,7 +23,7 @@ LOOSE = [
 ]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("name", "E_nu"), LOOSE)
 def test_quoted_error_is_honest(name, E_nu):
     """Loose estimates lie within three quoted errors of the sampling-free kernel (accurate to 1e-5)."""

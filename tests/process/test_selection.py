@@ -101,6 +101,7 @@ def rates_of(folder, *arguments):
 CASES = [(("numu",), ("mu", "mu"), ENERGY_CUT), (("antinumu",), ("mu", "mu"), ENERGY_CUT + ", " + ANGLE_CUT)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1], ids=["coherent", "proton"])
 @pytest.mark.parametrize(
     "arguments", [CASES[0], pytest.param(CASES[1], marks=pytest.mark.slow)], ids=["numu", "antinumu"]

@@ -50,6 +50,7 @@ def test_exact_at_the_nominal_chain():
     assert other.components == one.components and other.structures == one.structures
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("coherent", "incoherent"), [(2.3, -1.7), (-4.0, 6.0)])
 def test_exact_in_the_normalisations(coherent, incoherent):
     z = np.asarray([0, 0, 0, 0, coherent, incoherent])

@@ -54,7 +54,7 @@ def literature_limits():
     return {entry["name"]: limit_at(entry["mass"]) for entry in LIMITS}
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("entry", LIMITS, ids=lambda entry: entry["name"])
 def test_limits_of_the_literature(entry):
     assert literature_limits()[entry["name"]] == pytest.approx(entry["value"], rel=entry["tolerance"])

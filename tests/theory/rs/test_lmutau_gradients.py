@@ -69,7 +69,7 @@ EDGES = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("point", EDGES.values(), ids=EDGES)
 @pytest.mark.parametrize("breaking", ["uv", "ir"])
 def test_values_and_gradients_are_finite_at_the_edges(point, breaking):
