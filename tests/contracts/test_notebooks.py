@@ -25,6 +25,7 @@ def test_source_defines_no_function_and_ends_in_an_assertion(source):
     assert code[-1].splitlines()[-1].startswith("assert ")
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -34,4 +35,4 @@ def test_notebook_runs(source, monkeypatch, tmp_path):
 
     monkeypatch.setenv("TRIDENTJAX_NOTEBOOK_DRAWS", "200")
     monkeypatch.setenv("MPLBACKEND", "agg")
-    NotebookClient(jupytext.read(source), timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(jupytext.read(source), timeout=900, resources={"metadata": {"path": tmp_path}}).execute()

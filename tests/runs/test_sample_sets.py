@@ -53,6 +53,7 @@ def test_sets_need_a_cluster(tmp_path, monkeypatch):
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Dask about a killed worker
 def test_a_killed_worker_costs_a_block(tmp_path):

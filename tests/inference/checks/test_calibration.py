@@ -95,6 +95,7 @@ def test_config_is_reduced():
 # --- packaged configs ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["zprime_ccfr", "contact_plane", "smeft"])
 def test_packaged_configs_are_calibrated(name):
@@ -117,6 +118,7 @@ PLANES = {
 }  # fmt: skip
 
 
+@pytest.mark.timeout(2400)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANES)
 def test_chains_against_grids_and_seeds(name):
