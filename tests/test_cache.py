@@ -1,3 +1,5 @@
+"""The cache of arrays: found again, damaged, unwritable, and two processes that start together."""
+
 import logging
 import os
 import time

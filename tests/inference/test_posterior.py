@@ -1,3 +1,5 @@
+"""NUTS runs: seeds, checkpoints, resumption, and what is refused."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
